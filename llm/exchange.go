@@ -1,0 +1,122 @@
+package llm
+
+import (
+	"iter"
+	"strings"
+	"time"
+)
+
+// Exchange is one HTTP request and its response as they were relayed. The proxy
+// fills it while it relays, hands it over after the last byte and does not
+// touch it again; from then on it is read-only and belongs to its receiver.
+//
+// An exchange may hold credentials (in RequestHeader and in Target): it stays
+// in memory. What is kept of it is a [Call], which never does.
+type Exchange struct {
+	ID       string // UUIDv7, lower-case hex with dashes
+	Provider string // name of the provider row that served it; "" when no route matched
+
+	Method         string
+	Target         string // path and query as the caller sent them
+	UpstreamTarget string // path and query as the provider got them
+	Scheme         string // "http" or "https", of the upstream
+	Host           string // upstream host without port
+	Port           int    // upstream port
+
+	RequestHeader  Header // as the caller sent it
+	ResponseHeader Header // as the provider sent it; empty when there was no answer
+	Status         int    // as the caller got it; 0 when nothing was sent
+
+	Request  Body // as the caller sent it, without chunked framing
+	Response Body // as the provider sent it, without chunked framing, content-encoding still on
+
+	// Clock readings; zero when the moment never came.
+	Start      time.Time // the request head was complete
+	Sent       time.Time // the request head was written upstream
+	FirstByte  time.Time // first byte of the final response head read from upstream
+	FirstWrite time.Time // first byte of the final response written to the caller
+	End        time.Time // the last byte was relayed, or the exchange broke
+
+	Ended      End
+	Err        string // why it did not complete, in words without secrets; "" when it did
+	OwnError   string // x-spanwire-error of an answer that the proxy made itself; "" otherwise
+	UsageAsked bool   // the proxy added stream_options.include_usage to the request
+	Retries    int    // silent retries on a fresh upstream connection
+
+	// Observer watched the response go by; nil when there was none to watch.
+	// The recorder asks the same object for what it read.
+	Observer Observer
+}
+
+// Observer sees a response body piece by piece, after each piece was written to
+// the caller, on the goroutine of the relay: cheap, bounded in memory, and never
+// failing. p is only valid during the call: what an observer keeps it copies.
+// The pieces are free of transfer framing but still content-encoded.
+type Observer interface {
+	Wrote(p []byte, at time.Time)
+}
+
+// End says how an exchange ended (spanwire.end).
+type End string
+
+// The ways an exchange ends.
+const (
+	EndComplete    End = "complete"     // every byte was relayed
+	EndClientGone  End = "client_gone"  // the caller went away first
+	EndUpstreamCut End = "upstream_cut" // the provider's answer broke off
+	EndTimeout     End = "timeout"      // a configured time ran out
+	EndError       End = "error"        // the proxy answered itself, or could not go on
+)
+
+// Body is a bounded copy of a message body. Up to a limit Data is the whole
+// body. Past it Data is the first Head bytes followed by the last bytes, since
+// the usage of a response stands at its end.
+type Body struct {
+	Data      []byte
+	Size      int64 // bytes relayed in all, whatever was kept
+	Head      int   // with Truncated: how much of Data is from the start
+	Truncated bool
+}
+
+// Header is the field lines of a message head as they came over the wire, each
+// ended by CRLF, without the start line and the closing empty line. Order, case
+// and repeats are those of the sender.
+type Header []byte
+
+// Get returns the first value of the named field, trimmed of blanks, or "".
+// Names compare without case.
+func (h Header) Get(name string) string {
+	for n, v := range h.All() {
+		if strings.EqualFold(n, name) {
+			return v
+		}
+	}
+	return ""
+}
+
+// Values returns every value of the named field in the order sent.
+func (h Header) Values(name string) []string {
+	var vs []string
+	for n, v := range h.All() {
+		if strings.EqualFold(n, name) {
+			vs = append(vs, v)
+		}
+	}
+	return vs
+}
+
+// All yields each field's name and its value trimmed of blanks, in the order
+// sent. Lines without a colon are passed over.
+func (h Header) All() iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		rest := string(h)
+		for rest != "" {
+			line, tail, _ := strings.Cut(rest, "\n")
+			rest = tail
+			name, value, ok := strings.Cut(line, ":")
+			if ok && !yield(name, strings.Trim(value, " \t\r")) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,44 @@
+package recorder
+
+import (
+	"context"
+
+	"github.com/spanwire/spanwire/llm"
+)
+
+// Reader turns an exchange into a call. It returns a call whenever it can, even
+// beside an error: what could not be read is also listed in Call.Problems.
+type Reader interface {
+	Read(*llm.Exchange) (*llm.Call, error)
+}
+
+// Attributor says whom a call is for: it sets Call.Attribution, Call.Content and
+// Call.Retry from the request's headers and from what was read of its body.
+type Attributor interface {
+	Attribute(*llm.Call, *llm.Exchange)
+}
+
+// Tracer reads the trace context that a caller sent. It returns the zero Place
+// when there is none; else Trace, Parent, Flags, State and Remote are set.
+type Tracer interface {
+	Parent(llm.Header) llm.Place
+}
+
+// Counter counts the tokens that a provider did not report: it sets Call.Usage,
+// with its source, unless the usage was reported whole.
+type Counter interface {
+	Count(*llm.Call)
+}
+
+// Pricer sets the cost of a call from its usage, models and start. A cost that a
+// provider told (Call.Cost.Source is already CostProvider) stays.
+type Pricer interface {
+	Price(*llm.Call)
+}
+
+// Sink takes finished calls. Consume may block; it must not keep or change the
+// slice, and must not change the calls. It is called by one goroutine at a time.
+type Sink interface {
+	Consume(ctx context.Context, calls []*llm.Call) error
+	Close(ctx context.Context) error // flushes, then stops
+}
