@@ -1,0 +1,187 @@
+package repotest
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A pkg is one row of the import table.
+type pkg struct {
+	// level is the package's floor in the star: an import of ours always goes to
+	// a lower one, so two packages of one floor never know each other.
+	level int
+	// ours lists what non-test files may import of this module.
+	ours []string
+}
+
+// table is the star around llm: docs/adr/0002-star-layout.md. A new edge or a
+// new package is one line here, with its reason in the commit.
+var table = map[string]pkg{
+	"llm": {level: 0},
+
+	"attribution":       {level: 1, ours: []string{"llm"}},
+	"pricing":           {level: 1, ours: []string{"llm"}},
+	"tokenizer":         {level: 1, ours: []string{"llm"}},
+	"internal/encoding": {level: 1},
+	"internal/sse":      {level: 1},
+	"internal/fakellm":  {level: 1},
+	"internal/repotest": {level: 1},
+
+	"internal/providerstest": {level: 1, ours: []string{"llm"}},
+	"internal/sinktest":      {level: 1, ours: []string{"llm"}},
+
+	// A dialect, and the table of vendors that names the dialects.
+	"providers/openai": {level: 2, ours: []string{"llm", "internal/encoding", "internal/sse"}},
+	"providers":        {level: 3, ours: []string{"llm", "internal/encoding", "internal/sse", "providers/openai"}},
+	"tracing":          {level: 2, ours: []string{"llm"}},
+
+	// internal/encoding: what the relay takes out of a compressed stream it takes
+	// out of the decoded bytes.
+	"proxy":    {level: 3, ours: []string{"llm", "internal/encoding"}},
+	"recorder": {level: 3, ours: []string{"llm"}},
+
+	// The only one that knows them all; nobody imports it.
+	"cmd/proxy": {level: 4, ours: []string{
+		"llm", "attribution", "pricing", "tokenizer", "providers", "tracing", "proxy", "recorder",
+		"internal/encoding", "internal/fakellm",
+	}},
+}
+
+// forTests lists what test files may import of ours beside the row of their own
+// package: the suites that every implementation must pass, and the fake
+// provider.
+var forTests = []string{"llm", "internal/encoding", "internal/fakellm", "internal/providerstest", "internal/sinktest", "internal/sse"}
+
+// owners says which packages may import a library from outside, by the longest
+// prefix of its import path. Replacing a library is then work in one folder.
+var owners = map[string][]string{
+	"github.com/valyala/fasthttp":          {"proxy", "internal/fakellm"},
+	"github.com/tidwall/gjson":             {"providers/openai", "providers"},
+	"github.com/pkoukk/tiktoken-go":        {"tokenizer"},
+	"github.com/pkoukk/tiktoken-go-loader": {"tokenizer"},
+	"github.com/spf13/viper":               {"cmd/proxy"},
+	"github.com/spf13/cobra":               {"cmd/proxy"},
+	"github.com/spf13/pflag":               {"cmd/proxy"},
+	"github.com/fsnotify/fsnotify":         {"cmd/proxy"},
+	"github.com/go-viper/mapstructure":     {"cmd/proxy"},
+	"go.yaml.in/yaml":                      {"cmd/proxy"},
+	"go.opentelemetry.io":                  {"tracing"},
+	"google.golang.org/grpc":               {"tracing"},
+	"google.golang.org/protobuf":           {"tracing"},
+	"google.golang.org/genproto":           {"tracing"},
+	"github.com/prometheus":                {"tracing"},
+	// One library, two jobs that never meet: bodies that providers compress, and
+	// the batches that we compress.
+	"github.com/klauspost/compress": {"internal/encoding", "internal/fakellm", "tracing"},
+	"github.com/andybalholm/brotli": {"internal/encoding", "internal/fakellm"},
+}
+
+// testLibraries may be imported by the test files of every package.
+var testLibraries = []string{
+	"go.uber.org/goleak",
+	"golang.org/x/tools/txtar",
+}
+
+func TestImportsFollowTheTable(t *testing.T) {
+	modules := nested(t)
+	met := map[string]bool{}
+	for _, f := range goFiles(t) {
+		if within(f.dir(), modules) {
+			continue
+		}
+		row, listed := table[f.dir()]
+		met[f.dir()] = true
+		if !listed {
+			t.Errorf("%s: package %s has no row in the import table. Add one to table in internal/repotest/imports_test.go and say in the commit what the package is for", f.name, f.dir())
+			continue
+		}
+		_, parsed := f.parse(t)
+		for _, p := range imports(parsed) {
+			if p == module || strings.HasPrefix(p, module+"/") {
+				checkOurs(t, f, row, strings.TrimPrefix(strings.TrimPrefix(p, module), "/"))
+			} else if first, _, _ := strings.Cut(p, "/"); strings.Contains(first, ".") {
+				checkForeign(t, f, p)
+			}
+		}
+	}
+	for dir := range table {
+		if !met[dir] {
+			t.Errorf("the import table has a row for %s, and there is no such package: remove the row from table in internal/repotest/imports_test.go", dir)
+		}
+	}
+}
+
+func checkOurs(t *testing.T, f file, row pkg, imported string) {
+	t.Helper()
+	switch {
+	case slices.Contains(row.ours, imported):
+	case f.isTest() && (imported == f.dir() || slices.Contains(forTests, imported)):
+	case f.isTest():
+		t.Errorf("%s: a test of %s may not import %s: the packages are tested alone, whole-program tests live in cmd/proxy. To allow it, change forTests in internal/repotest/imports_test.go", f.name, f.dir(), imported)
+	default:
+		t.Errorf("%s: %s may not import %s: packages speak the words of llm and do not know each other. Ask for what is needed by an interface beside its user, or change the row of %s in internal/repotest/imports_test.go and say why in the commit", f.name, f.dir(), imported, f.dir())
+	}
+}
+
+func checkForeign(t *testing.T, f file, imported string) {
+	t.Helper()
+	covers := func(prefix string) bool {
+		return imported == prefix || strings.HasPrefix(imported, prefix+"/")
+	}
+	if f.isTest() && slices.ContainsFunc(testLibraries, covers) {
+		return
+	}
+	best := ""
+	for prefix := range owners {
+		if covers(prefix) && len(prefix) > len(best) {
+			best = prefix
+		}
+	}
+	switch {
+	case best == "":
+		t.Errorf("%s: imports %s, which no package owns. Argue for the new library in the commit message and give it an owner: owners (or testLibraries) in internal/repotest/imports_test.go", f.name, imported)
+	case !slices.Contains(owners[best], f.dir()):
+		t.Errorf("%s: imports %s, which only %s may: one library, one owner. See owners in internal/repotest/imports_test.go", f.name, imported, strings.Join(owners[best], ", "))
+	}
+}
+
+// The table itself must be a star: a row that breaks it would let everything in.
+func TestImportTablePointsDown(t *testing.T) {
+	for _, name := range slices.Sorted(maps.Keys(table)) {
+		for _, imported := range table[name].ours {
+			row, ok := table[imported]
+			switch {
+			case !ok:
+				t.Errorf("row %s of the import table names %s, which has no row", name, imported)
+			case row.level >= table[name].level:
+				t.Errorf("row %s (level %d) of the import table names %s (level %d): imports point down", name, table[name].level, imported, row.level)
+			}
+		}
+	}
+}
+
+// A library without a user is a row that nobody misses, and a direct
+// requirement of go.mod that `go mod tidy` would remove.
+func TestEachOwnedLibraryIsRequired(t *testing.T) {
+	mod := string(find(t, "go.mod").data)
+	for prefix := range owners {
+		if !strings.Contains(mod, "\t"+prefix) {
+			t.Errorf("owners in internal/repotest/imports_test.go has a row for %s, and go.mod does not require it: remove the row", prefix)
+		}
+	}
+}
+
+// fasthttp's parser is the gate through which every head goes, so it changes
+// only on purpose: docs/adr/0001 and the probe's table belong to one version.
+func TestPinnedVersions(t *testing.T) {
+	mod := string(find(t, "go.mod").data)
+	for library, version := range map[string]string{
+		"github.com/valyala/fasthttp": "v1.74.0",
+	} {
+		if !strings.Contains(mod, "\t"+library+" "+version) {
+			t.Errorf("go.mod must pin %s at %s. A new version is a decision: run the transparency probe, then change TestPinnedVersions in internal/repotest/imports_test.go", library, version)
+		}
+	}
+}
