@@ -1,0 +1,61 @@
+# What there is to run. `make check` before a commit; the rest when its folder
+# changed. None of the tests needs a key, Docker or a network beyond loopback;
+# `clients` installs the SDKs that it tests with.
+
+GO          ?= go
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+FUZZTIME    ?= 10s
+BENCH       ?= .
+COUNT       ?= 6
+IMAGE       ?= spanwire:$(VERSION)
+
+.PHONY: build check vet staticcheck tidy test race fuzz bench collector clients demo image clean help
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## bin/spanwire, static and without paths of this machine
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/spanwire ./cmd/proxy
+
+check: vet staticcheck tidy ## what must be green before a commit
+	$(GO) test -shuffle=on ./...
+
+vet:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+
+staticcheck:
+	$(GO) run $(STATICCHECK) ./...
+
+tidy:
+	$(GO) mod tidy -diff
+
+test: ## all tests of the main module
+	$(GO) test ./...
+
+race: ## the same with the race detector, in random order
+	$(GO) test -race -shuffle=on ./...
+
+fuzz: ## every fuzz target for FUZZTIME (10s) each
+	.ci/fuzz $(FUZZTIME)
+
+bench: ## benchmarks, COUNT (6) runs each, for benchstat; BENCH chooses
+	$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem -count=$(COUNT) ./...
+
+collector: ## spans into a real OpenTelemetry Collector (a large build the first time)
+	cd internal/collectortest && $(GO) test -count=1 ./...
+
+clients: ## the official OpenAI SDKs for Go, Python and Node through the proxy
+	clients/setup
+	cd clients && $(GO) test -count=1
+
+demo: ## see what the product does: no key, no network
+	$(GO) run ./cmd/proxy --demo
+
+image: ## the container image
+	docker build --build-arg VERSION=$(VERSION) -t $(IMAGE) .
+
+clean:
+	rm -rf bin dist
