@@ -51,6 +51,9 @@ type Call struct {
 	Attribution Attribution
 	Place       Place
 	Content     ContentMode
+	// OmitInput and OmitOutput: the caller asked that this side's content is not
+	// kept, whatever Content says. It is still counted and priced.
+	OmitInput, OmitOutput bool
 
 	Retry    int      // retry count told by the client
 	Attrs    []Attr   // carried, never computed with

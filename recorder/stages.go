@@ -2,9 +2,36 @@ package recorder
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/spanwire/spanwire/llm"
 )
+
+// Stages is what a [Recorder] works with. Reader and Place are needed; another
+// stage that is nil is left out. All stages but the sinks are called by several
+// goroutines at a time.
+type Stages struct {
+	Reader     Reader
+	Tracer     Tracer
+	Attributor Attributor
+	Counter    Counter
+	Pricer     Pricer
+
+	// Place completes the place that Tracer found, which may be the zero Place: it
+	// returns one whose Trace and Span are set.
+	Place func(llm.Place) llm.Place
+
+	// Sinks each get every call. A name stands in logs and statistics.
+	Sinks []NamedSink
+
+	Log *slog.Logger // nil: slog.Default()
+}
+
+// NamedSink is a sink and what to call it.
+type NamedSink struct {
+	Name string
+	Sink Sink
+}
 
 // Reader turns an exchange into a call. It returns a call whenever it can, even
 // beside an error: what could not be read is also listed in Call.Problems.
@@ -12,8 +39,9 @@ type Reader interface {
 	Read(*llm.Exchange) (*llm.Call, error)
 }
 
-// Attributor says whom a call is for: it sets Call.Attribution, Call.Content and
-// Call.Retry from the request's headers and from what was read of its body.
+// Attributor says whom a call is for: it sets Call.Attribution, Call.Content,
+// Call.OmitInput, Call.OmitOutput and Call.Retry from the request's headers and
+// from what was read of its body.
 type Attributor interface {
 	Attribute(*llm.Call, *llm.Exchange)
 }
@@ -38,6 +66,7 @@ type Pricer interface {
 
 // Sink takes finished calls. Consume may block; it must not keep or change the
 // slice, and must not change the calls. It is called by one goroutine at a time.
+// An error of Consume counts the whole batch as failed: it is not sent again.
 type Sink interface {
 	Consume(ctx context.Context, calls []*llm.Call) error
 	Close(ctx context.Context) error // flushes, then stops

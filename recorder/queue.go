@@ -1,0 +1,186 @@
+package recorder
+
+import (
+	"sync"
+	"time"
+
+	"github.com/spanwire/spanwire/llm"
+)
+
+// A wake-up of a worker costs more than handing over an exchange, so a worker
+// that went idle is woken when linger has passed since the first exchange came,
+// or earlier when so many wait that reading them should not be put off.
+const (
+	linger   = 10 * time.Millisecond
+	wakeAt   = 64 // exchanges
+	takeMost = 16 // exchanges a worker takes at once: the rest is left for the others
+)
+
+// queue is the bounded queue between the data path and the workers. What a
+// worker took stays charged until it was released.
+type queue struct {
+	maxCount int
+	maxBytes int64
+
+	mu        sync.Mutex
+	items     []item // items[head:] wait
+	head      int
+	waiting   int64 // bytes of these
+	count     int   // exchanges waiting and taken
+	bytes     int64 // bytes of these
+	closed    bool
+	abandoned bool
+
+	timer *time.Timer   // runs while something waits
+	early chan struct{} // one token: do not wait for the timer
+	done  chan struct{} // closed by close
+}
+
+type item struct {
+	ex    *llm.Exchange
+	bytes int64
+}
+
+func newQueue(maxCount int, maxBytes int64) *queue {
+	q := &queue{
+		maxCount: maxCount,
+		maxBytes: maxBytes,
+		timer:    time.NewTimer(linger),
+		early:    make(chan struct{}, 1),
+		done:     make(chan struct{}),
+	}
+	q.timer.Stop()
+	return q
+}
+
+// put adds an exchange, or says why not. It never waits.
+func (q *queue) put(ex *llm.Exchange) (no reason, ok bool) {
+	it := item{ex, exchangeBytes(ex)}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed:
+		return droppedClosed, false
+	case q.count >= q.maxCount:
+		return droppedCount, false
+	case q.bytes+it.bytes > q.maxBytes:
+		return droppedBytes, false
+	}
+	if q.head > 0 && len(q.items) == cap(q.items) {
+		q.compact()
+	}
+	q.items = append(q.items, it)
+	q.count++
+	q.bytes += it.bytes
+	q.waiting += it.bytes
+	switch n := len(q.items) - q.head; {
+	case n >= wakeAt, q.waiting > q.maxBytes/4:
+		q.wake()
+	case n == 1:
+		q.timer.Reset(linger)
+	}
+	return 0, true
+}
+
+// take blocks until something waits, and moves some of it into buf. It returns
+// 0 when the queue was closed and nothing is left.
+func (q *queue) take(buf []item) int {
+	for {
+		n, closed := q.pop(buf)
+		if n > 0 || closed {
+			return n
+		}
+		select {
+		case <-q.timer.C:
+		case <-q.early:
+		case <-q.done:
+		}
+	}
+}
+
+func (q *queue) pop(buf []item) (n int, closed bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n = copy(buf, q.items[q.head:])
+	for _, it := range buf[:n] {
+		q.waiting -= it.bytes
+	}
+	clear(q.items[q.head : q.head+n])
+	q.head += n
+	switch {
+	case q.head < len(q.items):
+		if n > 0 {
+			q.wake() // another worker, if one is idle
+		}
+	case n > 0:
+		q.items, q.head = q.items[:0], 0
+		q.timer.Stop()
+	}
+	return n, q.closed
+}
+
+// release takes exchanges off the charge. It returns false when the queue was
+// abandoned meanwhile: then they are already counted as lost.
+func (q *queue) release(n int, bytes int64) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.abandoned {
+		return false
+	}
+	q.count -= n
+	q.bytes -= bytes
+	return true
+}
+
+// close lets nothing more in. What waits is still taken.
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.closed {
+		q.closed = true
+		q.timer.Stop()
+		close(q.done)
+	}
+}
+
+// abandon gives up what waits and what workers still hold, and returns how many
+// exchanges that was.
+func (q *queue) abandon() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := q.count
+	clear(q.items)
+	q.items, q.head, q.waiting, q.count, q.bytes, q.abandoned = nil, 0, 0, 0, 0, true
+	return n
+}
+
+func (q *queue) depth() (count int, bytes int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.count, q.bytes
+}
+
+func (q *queue) wake() {
+	select {
+	case q.early <- struct{}{}:
+	default:
+	}
+}
+
+func (q *queue) compact() {
+	n := copy(q.items, q.items[q.head:])
+	clear(q.items[n:])
+	q.items, q.head = q.items[:n], 0
+}
+
+// exchangeBytes is what an exchange holds in memory, nearly. An observer's own
+// copy cannot be seen from here: it is taken to be what went by, up to a bound.
+func exchangeBytes(ex *llm.Exchange) int64 {
+	const fixed, observed = 1 << 10, 256 << 10
+	n := fixed + len(ex.Target) + len(ex.UpstreamTarget) + len(ex.RequestHeader) + len(ex.ResponseHeader) +
+		cap(ex.Request.Data) + cap(ex.Response.Data)
+	if ex.Observer != nil && ex.Response.Data == nil {
+		n += int(min(ex.Response.Size, observed))
+	}
+	return int64(n)
+}

@@ -1,0 +1,137 @@
+package recorder
+
+import (
+	"strings"
+
+	"github.com/spanwire/spanwire/llm"
+)
+
+// redacted stands where a secret was, after at most four characters of it.
+const redacted = "[redacted]"
+
+// redact replaces everything in a call that looks like a credential, and returns
+// how many it replaced. Ids of the provider are left alone: they link calls.
+func redact(c *llm.Call) int {
+	var r redactor
+	r.texts(&c.Path, &c.RequestModel, &c.ResponseModel, &c.ErrorType, &c.ErrorMessage, &c.UsageRaw)
+	r.list(&c.Problems)
+	r.parts(c.System)
+	r.messages(c.Input)
+	r.messages(c.Output)
+	for i := range c.Tools {
+		t := &c.Tools[i]
+		r.texts(&t.Name, &t.Description, &t.Parameters)
+	}
+	a := &c.Attribution
+	r.texts(&a.Team, &a.User, &a.Session, &a.SessionSource, &a.Agent)
+	r.list(&a.Tags)
+	r.attrs(a.Metadata)
+	r.attrs(c.Attrs)
+	return r.n
+}
+
+type redactor struct{ n int }
+
+func (r *redactor) texts(ss ...*string) {
+	for _, s := range ss {
+		r.text(s)
+	}
+}
+
+func (r *redactor) text(s *string) {
+	out, n := scrub(*s)
+	if n > 0 {
+		*s = out
+		r.n += n
+	}
+}
+
+// list replaces in a copy: the slice may be shared with the exchange.
+func (r *redactor) list(ss *[]string) {
+	copied := false
+	for i, s := range *ss {
+		out, n := scrub(s)
+		if n == 0 {
+			continue
+		}
+		if !copied {
+			*ss, copied = append([]string(nil), *ss...), true
+		}
+		(*ss)[i] = out
+		r.n += n
+	}
+}
+
+func (r *redactor) messages(ms []llm.Message) {
+	for i := range ms {
+		r.text(&ms[i].Name)
+		r.parts(ms[i].Parts)
+	}
+}
+
+func (r *redactor) parts(ps []llm.Part) {
+	for i := range ps {
+		p := &ps[i]
+		r.texts(&p.Content, &p.Name, &p.Arguments, &p.Response, &p.URI)
+	}
+}
+
+func (r *redactor) attrs(as []llm.Attr) {
+	// The longest key of ours is shorter; a longer one has text of the caller in it.
+	const ownKey = 40
+	for i := range as {
+		if len(as[i].Key) > ownKey {
+			r.text(&as[i].Key)
+		}
+		switch v := as[i].Value.(type) {
+		case string:
+			if out, n := scrub(v); n > 0 {
+				as[i].Value = out
+				r.n += n
+			}
+		case []string:
+			r.list(&v)
+			as[i].Value = v
+		}
+	}
+}
+
+// scrub returns s with every secret in it replaced, and how many there were. It
+// takes time linear in s, and returns s itself when there is nothing to replace.
+func scrub(s string) (string, int) {
+	f := finder{s: s}
+	if !f.any() {
+		return s, 0
+	}
+	f = finder{s: s}
+	var out strings.Builder
+	out.Grow(len(s))
+	var at, n int  // s[:at] is dealt with
+	var now secret // found and not yet written: another may reach into it
+	for i := 0; i < len(s); i++ {
+		if !isAnchor[s[i]] {
+			continue
+		}
+		found, ok := f.at(i)
+		switch {
+		case !ok:
+		case n > 0 && found.start <= now.end:
+			now.end = max(now.end, found.end)
+		default:
+			if n > 0 {
+				at = now.write(&out, s, at)
+			}
+			now, n = found, n+1
+		}
+	}
+	at = now.write(&out, s, at)
+	out.WriteString(s[at:])
+	return out.String(), n
+}
+
+// write writes s from at up to the secret's mark, and returns where s goes on.
+func (x secret) write(out *strings.Builder, s string, at int) int {
+	out.WriteString(s[at:x.shown])
+	out.WriteString(redacted)
+	return x.end
+}

@@ -1,0 +1,112 @@
+package recorder
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spanwire/spanwire/llm"
+)
+
+// work is one worker: it takes exchanges until the queue is closed and empty.
+func (r *Recorder) work() {
+	var buf [takeMost]item
+	calls := make([]*llm.Call, 0, takeMost)
+	for {
+		n := r.queue.take(buf[:])
+		if n == 0 {
+			return
+		}
+		calls = calls[:0]
+		for i := range buf[:n] {
+			c := r.read(buf[i].ex)
+			left := r.queue.release(1, buf[i].bytes)
+			buf[i] = item{} // the copies of the bodies may go
+			if c != nil && left {
+				calls = append(calls, c)
+			}
+		}
+		taken := r.batch.add(calls)
+		r.counters.calls.Add(int64(taken))
+		r.counters.dropped[droppedShutdown].Add(int64(len(calls) - taken))
+		clear(calls)
+	}
+}
+
+// read takes one exchange through all stages. It returns nil when no call came
+// out, which is counted.
+func (r *Recorder) read(ex *llm.Exchange) (c *llm.Call) {
+	stage := "read"
+	defer func() {
+		if p := recover(); p != nil {
+			c = nil
+			r.panicked(stage, ex.ID, p)
+		}
+	}()
+	c, err := r.stages.Reader.Read(ex)
+	if c == nil {
+		r.counters.dropped[droppedUnread].Add(1)
+		if n, ok := r.unread.open(); ok {
+			r.log.Warn("an exchange could not be read", "call", ex.ID, "error", clip(err), "more", n)
+		}
+		return nil
+	}
+	if err != nil || len(c.Problems) > 0 {
+		r.counters.problems.Add(1)
+	}
+
+	stage = "place"
+	var place llm.Place
+	if r.stages.Tracer != nil {
+		place = r.stages.Tracer.Parent(ex.RequestHeader)
+	}
+	c.Place = r.stages.Place(place)
+
+	stage = "attribute"
+	if r.stages.Attributor != nil {
+		r.stages.Attributor.Attribute(c, ex)
+	}
+	stage = "count"
+	if r.stages.Counter != nil {
+		r.stages.Counter.Count(c)
+	}
+	stage = "price"
+	if r.stages.Pricer != nil {
+		r.stages.Pricer.Price(c)
+	}
+	stage = "content"
+	limitContent(c)
+	stage = "redact"
+	if n := redact(c); n > 0 {
+		r.counters.redacted.Add(int64(n))
+		c.SetAttr("spanwire.redacted", int64(n))
+	}
+	return c
+}
+
+// panicked counts a record that a stage cost, and logs it: the first with its
+// stack, then one a minute.
+func (r *Recorder) panicked(stage, call string, p any) {
+	first := r.counters.dropped[droppedPanic].Add(1) == 1
+	n, ok := r.panics.open()
+	if !ok && !first {
+		return
+	}
+	attrs := []any{"stage", stage, "call", call, "panic", clip(p), "more", n}
+	if first {
+		attrs = append(attrs, slog.String("stack", string(debug.Stack())))
+	}
+	r.log.Error("a stage of the recorder panicked, its record is lost", attrs...)
+}
+
+// clip makes text for the log of something that may quote a body: without
+// secrets, and short.
+func clip(v any) string {
+	const most = 256
+	s, _ := scrub(fmt.Sprint(v))
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
+}
