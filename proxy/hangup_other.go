@@ -1,0 +1,5 @@
+//go:build !linux
+
+package proxy
+
+func newWatcher() (watcher, error) { return background{}, nil }
