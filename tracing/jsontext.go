@@ -1,0 +1,151 @@
+package tracing
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"hash/maphash"
+	"strings"
+	"unicode/utf8"
+)
+
+// appendText appends s as a JSON string. Bytes that are no UTF-8, and NUL, become
+// U+FFFD: protobuf refuses the first, and stores built on PostgreSQL the second.
+func appendText(dst []byte, s string) []byte {
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\uFFFD")
+	}
+	dst = append(dst, '"')
+	from := 0
+	for i := 0; i < len(s); {
+		// Eight bytes at a time as long as none of them needs an escape.
+		if i+8 <= len(s) && plain8(s[i:i+8]) {
+			i += 8
+			continue
+		}
+		c := s[i]
+		if c >= 0x20 && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		dst = append(dst, s[from:i]...)
+		dst = appendEscape(dst, c)
+		i++
+		from = i
+	}
+	dst = append(dst, s[from:]...)
+	return append(dst, '"')
+}
+
+func plain8(s string) bool {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	x := binary.LittleEndian.Uint64([]byte(s))
+	quote, slash := x^ones*'"', x^ones*'\\'
+	control := (x - ones*0x20) & ^x
+	return (control|(quote-ones)&^quote|(slash-ones)&^slash)&high == 0
+}
+
+func appendEscape(dst []byte, c byte) []byte {
+	const hex = "0123456789abcdef"
+	switch c {
+	case '"', '\\':
+		return append(dst, '\\', c)
+	case '\n':
+		return append(dst, '\\', 'n')
+	case '\r':
+		return append(dst, '\\', 'r')
+	case '\t':
+		return append(dst, '\\', 't')
+	case 0:
+		return append(dst, "\uFFFD"...)
+	}
+	return append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+}
+
+// maxNesting bounds how deep foreign JSON may nest when it goes into a message
+// as it is: recursive readers of traces give up near a thousand.
+const maxNesting = 100
+
+// objects remembers which foreign JSON texts were found to be objects. Agents
+// send the same tool schemas with each call, and checking 20 KB costs a hundred
+// times what hashing it costs. Not safe for concurrent use.
+type objects struct {
+	seed maphash.Seed
+	seen map[uint64]bool
+}
+
+const (
+	maxSeenObjects = 4096
+	minSeenObject  = 256 // below it, checking is as cheap as looking up
+)
+
+func newObjects() *objects {
+	return &objects{seed: maphash.MakeSeed(), seen: map[uint64]bool{}}
+}
+
+// is says whether s is one JSON object that may stand inside a message as it is.
+func (o *objects) is(s string) bool {
+	if len(s) < minSeenObject {
+		return isObject(s)
+	}
+	h := maphash.String(o.seed, s)
+	ok, seen := o.seen[h]
+	if !seen {
+		if len(o.seen) >= maxSeenObjects {
+			clear(o.seen)
+		}
+		ok = isObject(s)
+		o.seen[h] = ok
+	}
+	return ok
+}
+
+func isObject(s string) bool {
+	t := strings.TrimLeft(s, " \t\r\n")
+	return t != "" && t[0] == '{' && utf8.ValidString(s) && shallow(s) &&
+		!strings.Contains(s, `\u0000`) && json.Valid([]byte(s))
+}
+
+// shallow says whether brackets outside of strings nest at most maxNesting deep.
+func shallow(s string) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > maxNesting {
+				return false
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return true
+}
+
+// cleanText returns s as valid UTF-8 without NUL and of at most limit bytes.
+func cleanText(s string, limit int) string {
+	s = cutText(s, limit)
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\uFFFD")
+	}
+	if strings.IndexByte(s, 0) >= 0 {
+		s = strings.ReplaceAll(s, "\x00", "\uFFFD")
+	}
+	return s
+}
+
+// cutText returns at most limit bytes of s, not splitting a character.
+func cutText(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	end := max(limit, 0)
+	for back := 0; end > 0 && back < utf8.UTFMax && !utf8.RuneStart(s[end]); back++ {
+		end--
+	}
+	return s[:end]
+}

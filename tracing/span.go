@@ -1,0 +1,447 @@
+package tracing
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/spanwire/spanwire/llm"
+)
+
+// encoder writes a call as the bytes of an OTLP Span message. One encoder is used
+// by one goroutine at a time; what it returns is valid until its next use.
+type encoder struct {
+	limits  Limits
+	span    message
+	text    []byte // JSON text of the attribute being written
+	status  []byte
+	objects *objects
+	hide    bool // HideUsageUnderParent
+}
+
+func newEncoder(cfg Config) *encoder {
+	return &encoder{limits: cfg.Limits, objects: newObjects(), hide: cfg.HideUsageUnderParent}
+}
+
+// encode returns the span of a call.
+func (e *encoder) encode(c *llm.Call) []byte {
+	m := &e.span
+	*m = message{b: m.b[:0], limit: e.limits.ValueBytes, max: e.limits.Attributes}
+
+	place := NewPlace(c.Place)
+	m.bytes(spanTraceID, place.Trace[:])
+	m.bytes(spanID, place.Span[:])
+	m.text(spanState, cleanText(place.State, maxState))
+	if place.Parent != ([8]byte{}) {
+		m.bytes(spanParent, place.Parent[:])
+	}
+	m.text(spanName, spanNameOf(c))
+	m.varint(spanKind, kindClient)
+	start, end := timesOf(c)
+	m.fixed64(spanStart, uint64(start.UnixNano()))
+	m.fixed64(spanEnd, uint64(end.UnixNano()))
+
+	e.common(c)
+	if c.Kind == llm.KindHTTP {
+		e.http(c)
+	} else {
+		e.inference(c)
+	}
+	e.timing(c)
+	e.attribution(c)
+	e.carried(c)
+	e.content(c)
+
+	if m.dropped > 0 {
+		m.varint(spanDroppedAttrs, uint64(m.dropped))
+	}
+	e.writeStatus(c)
+	flags := uint32(place.Flags)
+	if place.Parent != ([8]byte{}) {
+		flags |= flagHasRemote
+		if place.Remote {
+			flags |= flagRemote
+		}
+	}
+	m.fixed32(spanFlags, flags)
+	return m.b
+}
+
+// maxState is what W3C trace context asks a tracestate to be carried up to.
+const maxState = 512
+
+// common writes what every span has.
+func (e *encoder) common(c *llm.Call) {
+	m := &e.span
+	m.str(keyCallID, c.ID)
+	m.str(keyKind, string(kindOf(c)))
+	m.str(keyRoute, c.Route)
+	m.str(keyServerAddress, c.ServerAddress)
+	if c.ServerAddress != "" && c.ServerPort > 0 {
+		m.integer(keyServerPort, int64(c.ServerPort))
+	}
+	if c.Status > 0 {
+		m.integer(keyHTTPStatus, int64(c.Status))
+	}
+	m.str(keyErrorType, errorType(c))
+	m.str(keyEnd, string(c.Ended))
+	m.integer(keyRequestBytes, c.RequestBytes)
+	m.integer(keyResponseBytes, c.ResponseBytes)
+	m.strings(keyProblems, c.Problems)
+}
+
+// http writes a relayed exchange that is no call of a model, by
+// https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client-span.
+func (e *encoder) http(c *llm.Call) {
+	m := &e.span
+	method := methodOf(c.Method)
+	m.str(keyHTTPMethod, method)
+	if method == otherMethod {
+		m.str(keyHTTPMethodRaw, c.Method)
+	}
+	m.str(keyURLPath, c.Path)
+	if c.Usage.Known() {
+		e.ownUsage(c)
+	}
+	if c.Cost.Known() {
+		e.ownCost(c)
+	}
+}
+
+// inference writes a call of a model.
+func (e *encoder) inference(c *llm.Call) {
+	m := &e.span
+	m.str(keyOperation, c.Operation)
+	m.str(keyProvider, c.Provider)
+	m.str(keyRequestModel, c.RequestModel)
+	if c.Stream {
+		m.boolean(keyRequestStream, true)
+	}
+	m.str(keyResponseModel, c.ResponseModel)
+	m.str(keyResponseID, c.ResponseID)
+	m.strings(keyFinishReasons, c.FinishReasons)
+	if c.Stream {
+		if d, ok := since(c.Start, c.FirstByte); ok {
+			m.double(keyFirstChunk, d)
+		}
+	}
+	if !e.hide || !c.Place.Remote {
+		e.usage(c)
+	}
+	e.ownUsage(c)
+	e.ownCost(c)
+}
+
+// usage writes the token counts of the conventions, which include their subsets.
+func (e *encoder) usage(c *llm.Call) {
+	put := func(key string, n int64, known bool) {
+		if known {
+			e.span.integer(key, n)
+		}
+	}
+	u := &c.Usage
+	if u.Known() {
+		n, ok := u.Input()
+		put(keyInputTokens, n, ok)
+		n, ok = u.Output()
+		put(keyOutputTokens, n, ok)
+		n, ok = u.CacheReads()
+		put(keyCacheRead, n, ok)
+		n, ok = u.CacheWrites()
+		put(keyCacheCreation, n, ok)
+		n, ok = u.Get(llm.Reasoning)
+		put(keyReasoningTokens, n, ok)
+	}
+	if c.Cost.Known() {
+		e.span.double(keyUsageCost, c.Cost.Total.USD())
+	}
+}
+
+// ownUsage writes the disjoint counts and where they are from.
+func (e *encoder) ownUsage(c *llm.Call) {
+	m := &e.span
+	source := c.Usage.Source
+	if source == "" && !c.Usage.Known() {
+		source = llm.UsageMissing
+	}
+	m.str(keyUsageSource, string(source))
+	m.str(keyUsageRaw, c.UsageRaw)
+	for _, kind := range kinds {
+		if n, ok := c.Usage.Get(kind.kind); ok && n > 0 {
+			m.integer(kind.key, n)
+		}
+	}
+}
+
+// kinds are the attribute keys of the disjoint counts.
+var kinds = func() (keys []struct {
+	kind llm.UsageKind
+	key  string
+}) {
+	for _, k := range llm.UsageKinds() {
+		keys = append(keys, struct {
+			kind llm.UsageKind
+			key  string
+		}{k, keyUsagePrefix + k.String()})
+	}
+	return keys
+}()
+
+func (e *encoder) ownCost(c *llm.Call) {
+	m := &e.span
+	cost := &c.Cost
+	m.str(keyCostStatus, string(cost.Status))
+	if !cost.Known() {
+		m.raw(keyCostSource, string(llm.CostUnset))
+		return
+	}
+	m.str(keyCostSource, string(cost.Source))
+	m.str(keyCostPrice, cost.Price)
+	m.raw(keyCostUSD, cost.Total.String())
+	part := func(key string, p llm.PicoUSD) {
+		if p != 0 {
+			m.raw(key, p.String())
+		}
+	}
+	part(keyCostInput, cost.Input)
+	part(keyCostOutput, cost.Output)
+	part(keyCostCacheRead, cost.CacheRead)
+	part(keyCostCacheWrite, cost.CacheWrite)
+	part(keyCostTools, cost.Tools)
+}
+
+func (e *encoder) timing(c *llm.Call) {
+	m := &e.span
+	if d, ok := since(c.Start, c.FirstToken); ok {
+		m.double(keyFirstToken, d)
+	}
+	if c.Chunks.Count > 0 {
+		m.integer(keyChunks, int64(c.Chunks.Count))
+	}
+	if c.Chunks.Count > 1 {
+		m.double(keyGapMean, c.Chunks.GapMean.Seconds())
+		m.double(keyGapP95, c.Chunks.GapP95.Seconds())
+		m.double(keyGapMax, c.Chunks.GapMax.Seconds())
+	}
+	if c.Overhead > 0 {
+		m.double(keyOverhead, c.Overhead.Seconds())
+	}
+}
+
+func (e *encoder) attribution(c *llm.Call) {
+	m := &e.span
+	a := &c.Attribution
+	m.str(keyTeam, a.Team)
+	m.str(keyUserID, a.User)
+	m.str(keyConversation, a.Session)
+	m.str(keySessionID, a.Session)
+	m.str(keyAgent, a.Agent)
+	m.strings(keyTags, a.Tags)
+	for i, pair := range a.Metadata {
+		if repeated(a.Metadata[:i], pair.Key) {
+			continue
+		}
+		m.attr(llm.Attr{Key: keyMetadataPrefix + pair.Key, Value: pair.Value})
+	}
+	m.str(keyKeyFingerprint, a.Key)
+	if c.Retry > 0 {
+		m.integer(keyRetryCount, int64(c.Retry))
+	}
+	m.str(keyParentCall, c.Place.ParentCall)
+}
+
+// carried writes the attributes that a call only carries.
+func (e *encoder) carried(c *llm.Call) {
+	for i, a := range c.Attrs {
+		if _, ours := computed[a.Key]; ours || repeated(c.Attrs[:i], a.Key) {
+			continue
+		}
+		if a.Key == keyChoiceCount && (a.Value == int64(1) || a.Value == 1) {
+			continue // required only if it is not 1
+		}
+		e.span.attr(a)
+	}
+}
+
+func repeated(attrs []llm.Attr, key string) bool {
+	for i := range attrs {
+		if attrs[i].Key == key {
+			return true
+		}
+	}
+	return false
+}
+
+// content writes prompts and answers.
+func (e *encoder) content(c *llm.Call) {
+	if c.Content == llm.ContentOff {
+		return
+	}
+	w := content{limit: e.limits.ContentBytes, metadata: c.Content == llm.ContentMetadata, objects: e.objects}
+	cut := 0
+	put := func(key string) {
+		text, n := shrinkJSON(e.text, e.limits.ContentBytes)
+		e.span.json(key, text)
+		cut += n
+	}
+	if len(c.System) > 0 {
+		e.text = w.parts(e.text[:0], c.System)
+		put(keySystem)
+	}
+	if len(c.Input) > 0 {
+		e.text = w.messages(e.text[:0], c.Input, false, "")
+		put(keyInput)
+	}
+	if len(c.Output) > 0 {
+		e.text = w.messages(e.text[:0], c.Output, true, c.Ended)
+		put(keyOutput)
+	}
+	if len(c.Tools) > 0 {
+		e.text = w.tools(e.text[:0], c.Tools)
+		put(keyTools)
+	}
+	if cut > 0 {
+		e.span.integer(keyContentTruncated, int64(cut))
+	}
+}
+
+// writeStatus leaves the status unset on success, as the conventions ask.
+func (e *encoder) writeStatus(c *llm.Call) {
+	if errorType(c) == "" {
+		return
+	}
+	s := message{b: e.status[:0]}
+	s.text(statusMessage, cleanText(c.ErrorMessage, e.limits.ValueBytes))
+	s.varint(statusCode, statusError)
+	e.status = s.b
+	e.span.b = protowire.AppendTag(e.span.b, spanStatus, protowire.BytesType)
+	e.span.b = protowire.AppendBytes(e.span.b, s.b)
+}
+
+func kindOf(c *llm.Call) llm.Kind {
+	if c.Kind == llm.KindHTTP {
+		return llm.KindHTTP
+	}
+	return llm.KindLLM
+}
+
+// errorType returns error.type: what was read of the answer, else the status, else
+// how the exchange broke. It is "" on success.
+// https://opentelemetry.io/docs/specs/semconv/registry/attributes/error/
+func errorType(c *llm.Call) string {
+	switch {
+	case c.ErrorType != "":
+		return c.ErrorType
+	case c.Status >= http.StatusBadRequest:
+		return strconv.Itoa(c.Status)
+	case c.Ended == llm.EndUpstreamCut, c.Ended == llm.EndTimeout:
+		return string(c.Ended)
+	case c.Ended == llm.EndError:
+		return "_OTHER"
+	}
+	return ""
+}
+
+// since returns the seconds from a to b; ok is false when either never came or
+// the clock went backwards.
+func since(a, b time.Time) (seconds float64, ok bool) {
+	if a.IsZero() || b.IsZero() || b.Before(a) {
+		return 0, false
+	}
+	return b.Sub(a).Seconds(), true
+}
+
+// timesOf returns start and end of a call, such that neither is outside of what
+// OTLP can say and the end is not before the start.
+func timesOf(c *llm.Call) (start, end time.Time) {
+	start, end = c.Start, c.End
+	if !sayable(end) {
+		end = start
+	}
+	if !sayable(start) {
+		start = end
+	}
+	if !sayable(start) {
+		start = time.Now()
+		end = start
+	}
+	if end.Before(start) {
+		end = start
+	}
+	return start, end
+}
+
+func sayable(t time.Time) bool { return t.Year() >= 1970 && t.Year() < 2262 }
+
+// spanNameOf returns the name by which backends group spans: few different ones.
+func spanNameOf(c *llm.Call) string {
+	if c.Kind == llm.KindHTTP {
+		return httpName(c)
+	}
+	operation := first(c.Operation, "llm")
+	if c.RequestModel == "" {
+		return operation
+	}
+	return operation + " " + cleanText(c.RequestModel, maxKey)
+}
+
+const otherMethod = "_OTHER"
+
+// methodOf returns a method that the conventions know, for callers may send any word.
+func methodOf(m string) string {
+	switch m {
+	case "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH":
+		return m
+	case "":
+		return ""
+	}
+	return otherMethod
+}
+
+// httpName returns "{method} {path}" with everything that looks like an id taken
+// out of the path, and the method alone where the path says nothing (an address
+// that is not served may be any text).
+func httpName(c *llm.Call) string {
+	method := methodOf(c.Method)
+	if method == otherMethod || method == "" {
+		method = "HTTP"
+	}
+	if c.Route == "" || c.Status == http.StatusNotFound || !strings.HasPrefix(c.Path, "/") {
+		return method
+	}
+	var b strings.Builder
+	b.WriteString(method + " ")
+	for i, seg := range strings.Split(c.Path[1:], "/") {
+		if i == 8 {
+			b.WriteString("/…")
+			break
+		}
+		b.WriteByte('/')
+		if isWord(seg) {
+			b.WriteString(seg)
+		} else {
+			b.WriteString("{id}")
+		}
+	}
+	return b.String()
+}
+
+// isWord says whether a path segment is a name that an API gave and not one that
+// its data has: letters, or a version such as v1 and v1beta.
+func isWord(seg string) bool {
+	if len(seg) > 24 {
+		return false
+	}
+	for i := range len(seg) {
+		c := seg[i]
+		letter := c >= 'a' && c <= 'z' || c == '_' || c == '-' || c == '.'
+		version := c >= '0' && c <= '9' && i > 0 && seg[0] == 'v' && len(seg) <= 8
+		if !letter && !version {
+			return false
+		}
+	}
+	return true
+}
