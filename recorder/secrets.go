@@ -138,7 +138,7 @@ func keyLike(s string, glued, loose bool) bool {
 		return false
 	}
 	var changes, digits, longest, length int
-	var last byte
+	var last uint16
 	for i := range len(s) {
 		k := is[s[i]] & (lower | upper | digit)
 		if k == digit {
@@ -157,7 +157,7 @@ func keyLike(s string, glued, loose bool) bool {
 		last = k
 	}
 	switch {
-	case changes >= 5:
+	case changes >= 5, changes >= 2 && longest >= 30:
 		return true
 	case glued:
 		return false

@@ -4,7 +4,7 @@ import "strings"
 
 // What the bytes of secrets are made of.
 const (
-	lower byte = 1 << iota
+	lower uint16 = 1 << iota
 	upper
 	digit
 	hexDigit
@@ -12,12 +12,13 @@ const (
 	tokenByte // base64, base64url, percent-encoding
 	valueByte // what the value of a query parameter may be
 	pemByte   // base64 in lines, escaped or not
+	blank
 
 	inWord = lower | upper | digit
 )
 
-var is = func() (t [256]byte) {
-	set := func(class byte, bytes string) {
+var is = func() (t [256]uint16) {
+	set := func(class uint16, bytes string) {
 		for i := range len(bytes) {
 			t[bytes[i]] |= class
 		}
@@ -30,6 +31,7 @@ var is = func() (t [256]byte) {
 	set(keyByte, small+big+digits+"-_")
 	set(tokenByte, small+big+digits+"-_.~+/=%")
 	set(pemByte, small+big+digits+"+/=-:,\\ \t\r\n")
+	set(blank, " \t")
 	for b := byte('!'); b <= '~'; b++ {
 		if strings.IndexByte("&#\"'<>`\\()[]{},;|", b) < 0 {
 			t[b] |= valueByte
@@ -49,13 +51,8 @@ const (
 	runKinds
 )
 
-var runBytes = [runKinds]func(byte) bool{
-	runKey:   func(b byte) bool { return is[b]&keyByte != 0 },
-	runToken: func(b byte) bool { return is[b]&tokenByte != 0 },
-	runValue: func(b byte) bool { return is[b]&valueByte != 0 },
-	runPEM:   func(b byte) bool { return is[b]&pemByte != 0 },
-	runUpper: func(b byte) bool { return is[b]&(upper|digit) != 0 },
-	runBlank: func(b byte) bool { return b == ' ' || b == '\t' },
+var runBytes = [runKinds]uint16{
+	runKey: keyByte, runToken: tokenByte, runValue: valueByte, runPEM: pemByte, runUpper: upper | digit, runBlank: blank,
 }
 
 // run returns where the run that from is in ends. The last run of each kind is
@@ -65,22 +62,26 @@ func (f *finder) run(kind, from int) int {
 	if from >= last.from && from < last.to {
 		return last.to
 	}
-	to := from
-	for to < len(f.s) && runBytes[kind](f.s[to]) {
+	to, of := from, runBytes[kind]
+	for to < len(f.s) && is[f.s[to]]&of != 0 {
 		to++
 	}
 	last.from, last.to = from, to
 	return to
 }
 
-// parameters are the names whose values are secrets.
-var parameters = map[string]bool{
-	"key": true, "api_key": true, "api-key": true, "apikey": true, "x-api-key": true, "x-goog-api-key": true,
-	"sig": true, "signature": true, "token": true, "access_token": true, "id_token": true, "refresh_token": true,
-	"secret": true, "client_secret": true, "password": true,
-	"x-amz-signature": true, "x-amz-security-token": true, "x-amz-credential": true,
-	"x-goog-signature": true, "x-goog-credential": true,
-}
+// parameters are the names whose values are secrets; signed are those that mean
+// nothing else, whatever stands before them.
+var (
+	parameters = map[string]bool{
+		"key": true, "api_key": true, "api-key": true, "apikey": true, "x-api-key": true, "x-goog-api-key": true,
+		"sig": true, "signature": true, "token": true, "access_token": true, "id_token": true, "refresh_token": true,
+		"secret": true, "client_secret": true, "password": true,
+	}
+	signed = []string{
+		"x-amz-signature", "x-amz-security-token", "x-amz-credential", "x-goog-signature", "x-goog-credential",
+	}
+)
 
 // value finds the value of a parameter that is a secret, by the '=' before it.
 func (f *finder) value(i int) (secret, bool) {
@@ -105,14 +106,24 @@ func (f *finder) value(i int) (secret, bool) {
 			name, query = []byte(rest), true
 		}
 	}
-	if !parameters[string(name)] {
+	sure := isSigned(name)
+	if !sure && !parameters[string(name)] {
 		return secret{}, false
 	}
-	query = query || len(name) > 2 && name[0] == 'x' && name[1] == '-'
+	query = query || sure
 	from := i + 1
 	end := f.run(runValue, from)
 	ok := query && end-from >= 8 || end-from >= 16 && keyLike(s[from:min(end, from+64)], true, false)
 	return secret{from, from, end}, ok
+}
+
+func isSigned(name []byte) bool {
+	for _, suffix := range signed {
+		if len(name) >= len(suffix) && string(name[len(name)-len(suffix):]) == suffix {
+			return true
+		}
+	}
+	return false
 }
 
 // field finds a random value after the name of a header field for keys, in the
