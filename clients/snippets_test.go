@@ -1,0 +1,117 @@
+package clients
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A snippet is a fenced block of the documentation whose info string says run:
+// what readers copy works.
+type snippet struct {
+	where, language, code string
+}
+
+var runnable = regexp.MustCompile("(?ms)^```(\\w+) run\n(.*?)^```")
+
+func snippets(t *testing.T) []snippet {
+	t.Helper()
+	pages, err := filepath.Glob("../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []snippet
+	for _, page := range append(pages, "../README.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range runnable.FindAllSubmatchIndex(text, -1) {
+			line := 1 + strings.Count(string(text[:m[0]]), "\n")
+			all = append(all, snippet{
+				where:    fmt.Sprintf("%s:%d", filepath.Base(page), line),
+				language: string(text[m[2]:m[3]]),
+				code:     string(text[m[4]:m[5]]),
+			})
+		}
+	}
+	return all
+}
+
+// command returns what runs a snippet. The address that readers see is replaced
+// by that of the proxy under test.
+func (s snippet) command(t *testing.T, url string) *exec.Cmd {
+	t.Helper()
+	code := strings.ReplaceAll(s.code, "http://localhost:8080", url)
+	write := func(name string) string {
+		if err := os.WriteFile(name, []byte(code), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.Remove(name) })
+		return name
+	}
+	switch s.language {
+	case "sh":
+		return exec.Command("sh", "-ec", code)
+	case "python":
+		return exec.Command(installed.python, write(filepath.Join(t.TempDir(), "snippet.py")))
+	case "js":
+		return exec.Command(nodeProgram(), write(filepath.Join(installed.node, "snippet.mjs")))
+	case "go":
+		return exec.Command("go", "run", write(filepath.Join(t.TempDir(), "main.go")))
+	}
+	t.Fatalf("nobody knows how to run %s", s.language)
+	return nil
+}
+
+func TestSnippetsOfTheDocumentationRun(t *testing.T) {
+	all := snippets(t)
+	if len(all) < 5 {
+		t.Fatalf("%d snippets found: the pattern misses some", len(all))
+	}
+	proxy := startProxy(t, startProvider(t))
+	type run struct{ start, end time.Time }
+	runs := make([]run, len(all))
+	for i, s := range all {
+		t.Run(s.where, func(t *testing.T) {
+			runs[i].start = time.Now()
+			defer func() { runs[i].end = time.Now() }()
+			ctx, cancel := context.WithTimeout(t.Context(), 2*patience) // one is compiled
+			defer cancel()
+			out, err := runCommand(ctx, s.command(t, proxy.url), proxy.url+"/v1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(s.code, "print") && strings.TrimSpace(string(out)) == "" {
+				t.Error("it printed nothing")
+			}
+		})
+	}
+	spans := proxy.stop(t)
+	for i, s := range all {
+		var mine []span
+		for _, one := range spans {
+			if at := one.Start.time(); at.After(runs[i].start) && at.Before(runs[i].end) {
+				mine = append(mine, one)
+			}
+		}
+		if len(mine) != 1 || mine[0].Status.Code != 0 || mine[0].text("gen_ai.request.model") == "" {
+			t.Errorf("%s: %d spans, want one good one of a model", s.where, len(mine))
+			continue
+		}
+		if strings.Contains(s.code, `"x-spanwire-team": "search"`) {
+			var c checks
+			c.is("team", mine[0].text("spanwire.team"), "search")
+			c.is("session", mine[0].text("gen_ai.conversation.id"), "chat-4711")
+			for _, err := range c.wrong {
+				t.Errorf("%s: %v", s.where, err)
+			}
+		}
+	}
+}
