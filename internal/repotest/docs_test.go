@@ -43,7 +43,7 @@ const testCommand = "go test ./..."
 
 func TestReadmeCommandIsRunByCI(t *testing.T) {
 	for _, name := range []string{"README.md", ".ci/run"} {
-		if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(testCommand) + `\b`).Match(find(t, name).data) {
+		if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(testCommand) + `$`).Match(find(t, name).data) {
 			t.Errorf("%s does not have the line %q", name, testCommand)
 		}
 	}

@@ -76,6 +76,11 @@ var owners = map[string][]string{
 	// the batches that we compress.
 	"github.com/klauspost/compress": {"internal/encoding", "internal/fakellm", "tracing"},
 	"github.com/andybalholm/brotli": {"internal/encoding", "internal/fakellm"},
+	// Ids: of calls, and of this process.
+	"github.com/google/uuid": {"proxy", "tracing"},
+	// What the standard library has no name for: watching a socket for a hang-up.
+	"golang.org/x/sys": {"proxy"},
+	"golang.org/x/net": {"cmd/proxy"},
 }
 
 // testLibraries may be imported by the test files of every package.
