@@ -168,7 +168,7 @@ func (c Config) Validate() error {
 // Below these a span could not say the least that it must.
 const (
 	minValue      = 64
-	minAttributes = 64
+	minAttributes = 128
 )
 
 func (e Exporter) validate() (errs []error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -18,26 +19,39 @@ import (
 // metricReaders returns a reader for each OTLP exporter that takes metrics.
 func metricReaders(cfg Config, env environment, log *slog.Logger, extra sdkmetric.Producer) ([]sdkmetric.Reader, error) {
 	var readers []sdkmetric.Reader
+	fail := func(i int, err error) ([]sdkmetric.Reader, error) {
+		for _, r := range readers {
+			r.Shutdown(done()) // nothing was counted yet
+		}
+		return nil, fmt.Errorf("open exporters[%d] for metrics: %w", i, err)
+	}
 	for i, e := range cfg.Exporters {
 		if e.Type != "otlp" || e.SkipMetrics {
 			continue
 		}
 		t, err := env.resolve(e)
 		if err != nil {
-			return nil, fmt.Errorf("open exporters[%d]: %w", i, err)
+			return fail(i, err)
 		}
 		if t.metrics == "" {
 			continue
 		}
 		exp, err := metricExporter(t)
 		if err != nil {
-			return nil, fmt.Errorf("open exporters[%d] for metrics: %w", i, err)
+			return fail(i, err)
 		}
 		readers = append(readers, sdkmetric.NewPeriodicReader(
 			&calmExporter{Exporter: exp, target: t, log: log},
 			sdkmetric.WithInterval(cfg.Metrics.Interval), sdkmetric.WithProducer(extra)))
 	}
 	return readers, nil
+}
+
+// done returns a context that is done: what is closed with it does not wait.
+func done() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
 }
 
 // metricExporter returns the SDK's exporter. It reads the OTEL_* variables by
@@ -69,9 +83,14 @@ func metricExporter(t target) (sdkmetric.Exporter, error) {
 	if t.compression == compressGzip {
 		compression = otlpmetrichttp.GzipCompression
 	}
-	return otlpmetrichttp.New(context.Background(),
+	opts := []otlpmetrichttp.Option{
 		otlpmetrichttp.WithEndpointURL(t.metrics), otlpmetrichttp.WithHeaders(headers), otlpmetrichttp.WithTimeout(t.timeout),
-		otlpmetrichttp.WithCompression(compression), otlpmetrichttp.WithTLSClientConfig(trust))
+		otlpmetrichttp.WithCompression(compression),
+	}
+	if strings.HasPrefix(t.metrics, "https:") {
+		opts = append(opts, otlpmetrichttp.WithTLSClientConfig(trust))
+	}
+	return otlpmetrichttp.New(context.Background(), opts...)
 }
 
 // calmExporter logs a failure once a minute, where the SDK would hand each one to

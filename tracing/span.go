@@ -51,9 +51,9 @@ func (e *encoder) encode(c *llm.Call) []byte {
 		e.inference(c)
 	}
 	e.timing(c)
-	e.attribution(c)
-	e.carried(c)
 	e.content(c)
+	e.attribution(c)
+	e.carried(c) // last: when there are too many attributes, these go
 
 	if m.dropped > 0 {
 		m.varint(spanDroppedAttrs, uint64(m.dropped))
@@ -241,6 +241,9 @@ func (e *encoder) attribution(c *llm.Call) {
 	m.str(keyAgent, a.Agent)
 	m.strings(keyTags, a.Tags)
 	for i, pair := range a.Metadata {
+		if m.full(len(a.Metadata) - i) {
+			break
+		}
 		if repeated(a.Metadata[:i], pair.Key) {
 			continue
 		}
@@ -256,6 +259,9 @@ func (e *encoder) attribution(c *llm.Call) {
 // carried writes the attributes that a call only carries.
 func (e *encoder) carried(c *llm.Call) {
 	for i, a := range c.Attrs {
+		if e.span.full(len(c.Attrs) - i) {
+			return
+		}
 		if _, ours := computed[a.Key]; ours || repeated(c.Attrs[:i], a.Key) {
 			continue
 		}

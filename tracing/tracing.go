@@ -67,9 +67,7 @@ func New(cfg Config, s Settings) (*Tracing, error) {
 	}
 	if err := t.open(env, s, newEnvelope(resource, s.Version)); err != nil {
 		// Nothing was sent yet: there is nothing to wait for.
-		ctx, cancel := context.WithCancel(context.Background())
-		cancel()
-		t.Close(ctx)
+		t.Close(done())
 		return nil, err
 	}
 	return t, nil

@@ -48,9 +48,8 @@ const (
 )
 
 // message appends fields of a protobuf message. Field order is ascending, absent
-// means zero. It writes spans, and for metrics of itself nothing: OTLP for spans
-// is small enough to be written by hand and read back with the official types in
-// a test.
+// means zero. OTLP's spans are few enough messages to be written by hand; a test
+// reads them back with the official types.
 type message struct {
 	b       []byte
 	limit   int // bytes of one attribute value
@@ -101,6 +100,16 @@ func (m *message) open(key string, size int) bool {
 	m.text(pairKey, key)
 	m.b = protowire.AppendTag(m.b, pairValue, protowire.BytesType)
 	m.b = protowire.AppendVarint(m.b, uint64(size))
+	return true
+}
+
+// full says whether there are as many attributes as may be; then the coming ones,
+// so many, are counted as dropped.
+func (m *message) full(coming int) bool {
+	if m.count < m.max {
+		return false
+	}
+	m.dropped += coming
 	return true
 }
 
