@@ -1,0 +1,290 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+
+	"github.com/spanwire/spanwire/proxy"
+	"github.com/spanwire/spanwire/recorder"
+	"github.com/spanwire/spanwire/tracing"
+)
+
+// defaultFile is read from the working directory when --config names no other;
+// it need not exist.
+const defaultFile = "config.yaml"
+
+// Config is the whole configuration: config.yaml has the same keys and defaults,
+// each with a comment, and a test holds the two equal. Sections of other
+// packages are those packages' own types.
+type Config struct {
+	Listen string `mapstructure:"listen"`
+	Admin  string `mapstructure:"admin"`
+	TLS    struct {
+		Cert string `mapstructure:"cert"`
+		Key  string `mapstructure:"key"`
+	} `mapstructure:"tls"`
+
+	DefaultProvider string     `mapstructure:"default_provider"`
+	Providers       []Provider `mapstructure:"providers"`
+	Timeouts        struct {
+		Connect time.Duration `mapstructure:"connect"`
+		TLS     time.Duration `mapstructure:"tls"`
+		Header  time.Duration `mapstructure:"header"`
+		Idle    time.Duration `mapstructure:"idle"`
+	} `mapstructure:"timeouts"`
+	OnDisconnect string `mapstructure:"on_disconnect"` // cancel or drain
+	Drain        struct {
+		Time  time.Duration `mapstructure:"time"`
+		Bytes int64         `mapstructure:"bytes"`
+	} `mapstructure:"drain"`
+	DrainTimeout time.Duration `mapstructure:"drain_timeout"` // for open streams, at shutdown
+
+	Proxy    proxy.Config    `mapstructure:"proxy"`
+	Recorder recorder.Config `mapstructure:"recorder"`
+	Tracing  tracing.Config  `mapstructure:"tracing"`
+
+	Log struct {
+		Level  string `mapstructure:"level"`  // debug, info, warn, error
+		Format string `mapstructure:"format"` // text or json
+	} `mapstructure:"log"`
+	Pprof bool `mapstructure:"pprof"`
+}
+
+// Provider adds a provider, or overrides the fields that it sets of a built-in
+// one of the same name.
+type Provider struct {
+	Name         string            `mapstructure:"name"`
+	BaseURL      string            `mapstructure:"base_url"`
+	Dialect      string            `mapstructure:"dialect"`
+	APIKey       *Secret           `mapstructure:"api_key"`
+	Headers      map[string]string `mapstructure:"headers"`
+	Usage        string            `mapstructure:"usage"`
+	OnDisconnect string            `mapstructure:"on_disconnect"`
+	Timeouts     struct {
+		Connect *time.Duration `mapstructure:"connect"`
+		TLS     *time.Duration `mapstructure:"tls"`
+		Header  *time.Duration `mapstructure:"header"`
+		Idle    *time.Duration `mapstructure:"idle"`
+	} `mapstructure:"timeouts"`
+}
+
+// Secret says where a credential is. The file never holds one itself.
+type Secret struct {
+	Env  string `mapstructure:"env"`
+	File string `mapstructure:"file"`
+}
+
+// read returns the credential.
+func (s *Secret) read() (string, error) {
+	switch {
+	case s.Env != "" && s.File != "":
+		return "", errors.New("api_key: give env or file, not both")
+	case s.Env != "":
+		v := os.Getenv(s.Env)
+		if v == "" {
+			return "", fmt.Errorf("api_key: environment variable %s is not set", s.Env)
+		}
+		return v, nil
+	case s.File != "":
+		b, err := os.ReadFile(s.File)
+		if err != nil {
+			return "", fmt.Errorf("api_key: %w", err)
+		}
+		key := strings.TrimSpace(string(b))
+		if key == "" || strings.ContainsAny(key, "\r\n") {
+			return "", fmt.Errorf("api_key: %s does not hold one line", s.File)
+		}
+		return key, nil
+	}
+	return "", errors.New("api_key: needs env (name of an environment variable) or file (path)")
+}
+
+// defaultConfig returns the defaults of every key.
+func defaultConfig() Config {
+	c := Config{
+		Listen:          "127.0.0.1:8080",
+		Admin:           "127.0.0.1:8081",
+		DefaultProvider: "openai",
+		OnDisconnect:    "cancel",
+		DrainTimeout:    30 * time.Second,
+		Proxy:           proxy.DefaultConfig(),
+		Recorder:        recorder.DefaultConfig(),
+		Tracing:         tracing.DefaultConfig(),
+	}
+	c.Timeouts.Connect = 10 * time.Second
+	c.Timeouts.TLS = 10 * time.Second
+	c.Timeouts.Idle = 10 * time.Minute
+	c.Drain.Time = 30 * time.Second
+	c.Drain.Bytes = 16 << 20
+	c.Log.Level = "info"
+	c.Log.Format = "text"
+	return c
+}
+
+// source is where a configuration is read from.
+type source struct {
+	file  string         // "" means defaultFile, if there is one
+	flags *pflag.FlagSet // flags named like keys; those that were given win
+}
+
+// loaded is a configuration as it was read.
+type loaded struct {
+	Config
+	file     string   // that was read; "" when there was none
+	warnings []string // for the log
+}
+
+// load reads the configuration: flags win over the environment, which wins over
+// the file, which wins over the defaults. All that is wrong is reported at once.
+func (s source) load() (loaded, error) {
+	out := loaded{Config: defaultConfig()}
+	all := leaves(reflect.ValueOf(&out.Config).Elem(), "")
+
+	v := viper.New()
+	for _, l := range all {
+		v.SetDefault(l.key, given{})
+		if err := v.BindEnv(l.key, l.env()); err != nil {
+			return out, err
+		}
+		if f := s.flags.Lookup(flagName(l.key)); f != nil {
+			if err := v.BindPFlag(l.key, f); err != nil {
+				return out, err
+			}
+		}
+	}
+	file, values, lines, err := readFile(s.file, all)
+	if err != nil {
+		return out, err
+	}
+	out.file = file
+	if err := v.MergeConfigMap(values); err != nil {
+		return out, fmt.Errorf("read %s: %w", file, err)
+	}
+	var errs []error
+	for _, l := range all {
+		if err := s.set(l, v.Get(l.key), file, lines); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	for _, name := range unknownEnv(os.Environ(), all) {
+		out.warnings = append(out.warnings, fmt.Sprintf("environment variable %s names no key of the configuration", name))
+	}
+	if errs == nil {
+		errs = append(errs, out.validate())
+	}
+	return out, errors.Join(errs...)
+}
+
+// given wraps a value of the file on its way through viper, which would lower
+// the case of names inside maps. The zero value stands for the default.
+type given struct {
+	value any
+	ok    bool
+}
+
+// set gives a key the value that viper found to have precedence.
+func (s source) set(l leaf, value any, file string, lines map[string]int) error {
+	where := fmt.Sprintf("%s:%d: %s", file, lines[l.key], l.key)
+	switch v := value.(type) {
+	case given:
+		if !v.ok {
+			return nil
+		}
+		value = v.value
+	default: // a flag or the environment
+		where = l.env()
+		if f := s.flags.Lookup(flagName(l.key)); f != nil && f.Changed {
+			where = "--" + f.Name
+		}
+		r := reader{file: where}
+		value = r.fromText(fmt.Sprint(v), l.field.Type())
+		if r.errs != nil {
+			return errors.Join(r.errs...)
+		}
+	}
+	if err := assign(l.field, value); err != nil {
+		return fmt.Errorf("%s: %w", where, err)
+	}
+	return nil
+}
+
+// readFile reads the file into nested maps of given values, and the line of each key.
+func readFile(name string, all []leaf) (read string, values map[string]any, lines map[string]int, err error) {
+	asked := name != ""
+	if !asked {
+		name = defaultFile
+	}
+	text, err := os.ReadFile(name)
+	if !asked && errors.Is(err, fs.ErrNotExist) {
+		return "", nil, nil, nil
+	}
+	if err != nil {
+		return name, nil, nil, fmt.Errorf("read configuration: %w", err)
+	}
+	root, err := parseYAML(name, text)
+	if err != nil || root == nil {
+		return name, nil, nil, err
+	}
+	r := reader{file: name, lines: make(map[string]int)}
+	tree := r.value(root, reflect.TypeFor[Config](), "")
+	if r.errs != nil {
+		return name, nil, nil, errors.Join(r.errs...)
+	}
+	values = make(map[string]any)
+	for _, l := range all {
+		if v, ok := lookup(tree, strings.Split(l.key, ".")); ok {
+			place(values, strings.Split(l.key, "."), given{v, true})
+		}
+	}
+	return name, values, r.lines, nil
+}
+
+// lookup returns what a tree of maps holds at a path.
+func lookup(tree any, path []string) (any, bool) {
+	for _, key := range path {
+		m, ok := tree.(map[string]any)
+		if !ok {
+			return nil, false
+		}
+		if tree, ok = m[key]; !ok {
+			return nil, false
+		}
+	}
+	return tree, true
+}
+
+// place puts v into a tree of maps at a path.
+func place(tree map[string]any, path []string, v any) {
+	for _, key := range path[:len(path)-1] {
+		next, ok := tree[key].(map[string]any)
+		if !ok {
+			next = make(map[string]any)
+			tree[key] = next
+		}
+		tree = next
+	}
+	tree[path[len(path)-1]] = v
+}
+
+// flagName returns the flag of a key: log.level is --log-level.
+func flagName(key string) string { return strings.NewReplacer(".", "-", "_", "-").Replace(key) }
+
+// files returns the files that a reload depends on, in a fixed order.
+func (l *loaded) files() []string {
+	files := []string{l.file, l.TLS.Cert, l.TLS.Key}
+	for _, p := range l.Providers {
+		if p.APIKey != nil {
+			files = append(files, p.APIKey.File)
+		}
+	}
+	return slices.DeleteFunc(files, func(f string) bool { return f == "" })
+}

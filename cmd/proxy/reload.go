@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spanwire/spanwire/proxy"
+)
+
+// fixed are the keys, and sections, that a running program does not change.
+var fixed = []string{"listen", "admin", "pprof", "log.format", "recorder", "tracing"}
+
+// reloader takes up a changed configuration. It is used by one goroutine.
+type reloader struct {
+	cfg   loaded
+	load  func() (loaded, error)
+	live  *live
+	relay *proxy.Server
+	certs *certificates
+	level *slog.LevelVar
+	log   *slog.Logger
+	done  func(error) // nil, or told how each attempt ended
+}
+
+// wait serves signals and watches the files until the run is to end. It returns
+// nil when that was asked for.
+func (r *reloader) wait(ctx context.Context, s settings, failed <-chan error) error {
+	every := s.poll
+	if every <= 0 {
+		every = time.Second
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	w := newFileWatch(r.cfg.files())
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-failed:
+			return err
+		case sig := <-s.signals:
+			if sig != syscall.SIGHUP {
+				return nil
+			}
+			w.settle()
+			r.reload("SIGHUP")
+			w.follow(r.cfg.files())
+		case <-tick.C:
+			if w.changed() {
+				w.settle()
+				r.reload("a file changed")
+				w.follow(r.cfg.files())
+			}
+		}
+	}
+}
+
+// reload reads the configuration again. What is invalid is refused as a whole:
+// the old one stays.
+func (r *reloader) reload(why string) {
+	err := r.take(why)
+	if err != nil {
+		r.log.Error("the new configuration is refused, the old one stays", "cause", why, "error", err)
+	}
+	if r.done != nil {
+		r.done(err)
+	}
+}
+
+func (r *reloader) take(why string) error {
+	next, err := r.load()
+	if err != nil {
+		return err
+	}
+	if (next.TLS.Cert == "") != (r.cfg.TLS.Cert == "") {
+		r.log.Warn("TLS is switched on or off by a restart only", "keys", "tls")
+		next.TLS = r.cfg.TLS
+	}
+	var now, later []string
+	for _, key := range differ(&r.cfg.Config, &next.Config) {
+		if isFixed(key) {
+			later = append(later, key)
+		} else {
+			now = append(now, key)
+		}
+	}
+	if err := r.apply(next); err != nil {
+		return err
+	}
+	r.log.Info("configuration taken up", "cause", why, "changed", strings.Join(now, " "))
+	if later != nil {
+		r.log.Warn("some keys change at the next start only", "keys", strings.Join(later, " "))
+	}
+	return nil
+}
+
+// apply puts everything that can change into force. Each part checks before it
+// changes anything, and those that can refuse come first.
+func (r *reloader) apply(next loaded) error {
+	cert, err := next.certificate()
+	if err != nil {
+		return fmt.Errorf("tls: %w", err)
+	}
+	if err := r.live.set(next.Config); err != nil {
+		return err
+	}
+	if err := r.relay.Reconfigure(next.Proxy); err != nil {
+		return fmt.Errorf("proxy: %w", err)
+	}
+	r.certs.set(cert)
+	// The level was checked with the rest of the configuration.
+	_ = r.level.UnmarshalText([]byte(next.Log.Level))
+	r.cfg = next
+	return nil
+}
+
+func isFixed(key string) bool {
+	for _, f := range fixed {
+		if key == f || strings.HasPrefix(key, f+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// differ returns the keys at which two configurations are not the same.
+func differ(a, b *Config) []string {
+	var keys []string
+	other := leaves(reflect.ValueOf(b).Elem(), "")
+	for i, l := range leaves(reflect.ValueOf(a).Elem(), "") {
+		if !reflect.DeepEqual(l.field.Interface(), other[i].field.Interface()) {
+			keys = append(keys, l.key)
+		}
+	}
+	return keys
+}
+
+// fileWatch notices that one of some files has changed, however it was written:
+// in place, by a rename over it, or behind a symbolic link as Kubernetes does. It
+// looks instead of being told, which works on every kind of mount.
+type fileWatch struct {
+	files []string
+	seen  string // what the files looked like at first
+	last  string // … and at the last look
+}
+
+func newFileWatch(files []string) *fileWatch {
+	now := look(files)
+	return &fileWatch{files: files, seen: now, last: now}
+}
+
+// settle takes what the files look like now as known. It comes before they are
+// read, so that a change while they are read is noticed later.
+func (w *fileWatch) settle() {
+	w.last = look(w.files)
+	w.seen = w.last
+}
+
+// follow watches another set of files.
+func (w *fileWatch) follow(files []string) {
+	if !slices.Equal(w.files, files) {
+		*w = *newFileWatch(files)
+	}
+}
+
+// changed says whether the files differ from the first look and have come to
+// rest: they looked the same last time, so that no half-written file is read.
+func (w *fileWatch) changed() bool {
+	now := look(w.files)
+	rest := now == w.last
+	w.last = now
+	return rest && now != w.seen
+}
+
+func look(files []string) string {
+	var b strings.Builder
+	for _, f := range files {
+		info, err := os.Stat(f)
+		if err != nil {
+			b.WriteString("-;")
+			continue
+		}
+		fmt.Fprintf(&b, "%d %d;", info.ModTime().UnixNano(), info.Size())
+	}
+	return b.String()
+}
