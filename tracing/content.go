@@ -17,6 +17,7 @@ type content struct {
 	limit    int // bytes that one attribute may have
 	metadata bool
 	objects  *objects
+	cut      int // bytes left out because there was no room
 }
 
 // maxSlack bounds what is written before it is cut to the limit: a call with
@@ -26,6 +27,20 @@ const maxSlack = 8
 // tooLong says that so much was written that more would only be cut away again.
 func (c *content) tooLong(n int) bool { return n > maxSlack*c.limit }
 
+// clip cuts a text that alone would fill the attribute.
+func (c *content) clip(s string) string {
+	kept := cutText(s, c.limit)
+	c.cut += len(s) - len(kept)
+	return kept
+}
+
+// skip counts parts that are left out.
+func (c *content) skip(parts []llm.Part) {
+	for i := range parts {
+		c.cut += len(parts[i].Content) + len(parts[i].Response) + len(parts[i].Arguments)
+	}
+}
+
 // messages appends the JSON array of msgs. With output each message has a
 // finish_reason, which the schema requires; ended stands in where none was told.
 func (c *content) messages(dst []byte, msgs []llm.Message, output bool, ended llm.End) []byte {
@@ -34,7 +49,8 @@ func (c *content) messages(dst []byte, msgs []llm.Message, output bool, ended ll
 	for i := range msgs {
 		m := &msgs[i]
 		if c.tooLong(len(dst) - start) {
-			break
+			c.skip(m.Parts)
+			continue
 		}
 		if i > 0 {
 			dst = append(dst, ',')
@@ -86,6 +102,7 @@ func (c *content) parts(dst []byte, parts []llm.Part) []byte {
 	start := len(dst)
 	for i := range parts {
 		if c.tooLong(len(dst) - start) {
+			c.skip(parts[i:])
 			break
 		}
 		if i > 0 {
@@ -150,7 +167,7 @@ func (c *content) arguments(dst []byte, s string) []byte {
 	if len(s) <= c.limit && isObject(s) {
 		return append(dst, s...)
 	}
-	return appendText(dst, cutText(s, c.limit))
+	return appendText(dst, c.clip(s))
 }
 
 // required appends a member that holds content; in metadata mode it is empty.
@@ -158,7 +175,7 @@ func (c *content) required(dst []byte, name, value string) []byte {
 	if c.metadata {
 		value = ""
 	}
-	return appendRequired(dst, name, cutText(value, c.limit))
+	return appendRequired(dst, name, c.clip(value))
 }
 
 // digest appends size and sha256 of content that was left out.
@@ -186,7 +203,8 @@ func (c *content) tools(dst []byte, tools []llm.Tool) []byte {
 	for i := range tools {
 		t := &tools[i]
 		if c.tooLong(len(dst) - start) {
-			break
+			c.cut += len(t.Description) + len(t.Parameters)
+			continue
 		}
 		if i > 0 {
 			dst = append(dst, ',')
@@ -195,7 +213,7 @@ func (c *content) tools(dst []byte, tools []llm.Tool) []byte {
 		dst = appendText(dst, first(t.Type, "function"))
 		dst = appendRequired(dst, "name", t.Name)
 		if !c.metadata {
-			dst = appendMember(dst, "description", cutText(t.Description, c.limit))
+			dst = appendMember(dst, "description", c.clip(t.Description))
 			dst = c.parameters(dst, t.Parameters)
 		}
 		dst = append(dst, '}')
@@ -211,7 +229,7 @@ func (c *content) parameters(dst []byte, s string) []byte {
 	if len(s) <= c.limit && c.objects.is(s) {
 		return append(dst, s...)
 	}
-	return appendText(dst, cutText(s, c.limit))
+	return appendText(dst, c.clip(s))
 }
 
 func typeOf(t string) string { return first(t, llm.PartText) }

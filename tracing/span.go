@@ -287,11 +287,10 @@ func (e *encoder) content(c *llm.Call) {
 		return
 	}
 	w := content{limit: e.limits.ContentBytes, metadata: c.Content == llm.ContentMetadata, objects: e.objects}
-	cut := 0
 	put := func(key string) {
 		text, n := shrinkJSON(e.text, e.limits.ContentBytes)
 		e.span.json(key, text)
-		cut += n
+		w.cut += n
 	}
 	if len(c.System) > 0 {
 		e.text = w.parts(e.text[:0], c.System)
@@ -309,8 +308,8 @@ func (e *encoder) content(c *llm.Call) {
 		e.text = w.tools(e.text[:0], c.Tools)
 		put(keyTools)
 	}
-	if cut > 0 {
-		e.span.integer(keyContentTruncated, int64(cut))
+	if w.cut > 0 {
+		e.span.integer(keyContentTruncated, int64(w.cut))
 	}
 }
 
