@@ -36,7 +36,7 @@ func (x *exchange) respond(pb *[bufSize]byte, n int) bool {
 	x.settle()
 	x.filter = nil
 	if x.filtering() {
-		x.filter = x.edited.cut
+		x.filter, x.answer.keepTrailer = x.edited.cut, true
 		if enc := x.ex.ResponseHeader.Get("content-encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
 			return x.ended(x.unpacked(enc, p))
 		}
@@ -50,7 +50,7 @@ func (x *exchange) answerHead(b []byte) ([]byte, error) {
 	for seen := 0; ; {
 		n, err := findEnd(b, seen)
 		switch {
-		case err == errShort && len(b) >= maxAnswerHead, err == errBareLF:
+		case err == errShort && len(b) >= maxAnswerHead, err != nil && err != errShort:
 			return nil, errBadAnswer
 		case err == errShort:
 			seen = len(b)
@@ -256,7 +256,7 @@ func (x *exchange) appendAnswerHead(b []byte, reframe string) []byte {
 		b = append(append(append(b, "x-spanwire-call-id: "...), x.ex.ID...), "\r\n"...)
 	}
 	b = append(b, reframe...)
-	if x.lastOnConnection() {
+	if x.lastOnConnection() && x.res.status != 101 {
 		b = append(b, "Connection: close\r\n"...)
 	}
 	return append(b, "\r\n"...)

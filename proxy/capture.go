@@ -67,10 +67,14 @@ func (c *capture) body() llm.Body {
 	return b
 }
 
+// room says whether n more bytes can be kept whole.
+func (c *capture) room(n int64) bool { return c.whole() && c.size+n <= int64(c.limit) }
+
 // readFrom reads once from r, at most n bytes, into a body that is kept whole.
 func (c *capture) readFrom(r io.Reader, n int64) (int, error) {
-	if len(c.data) == cap(c.data) {
-		c.data = append(c.data, 0)[:len(c.data)]
+	if len(c.data) == cap(c.data) { // twice as much, but no more than is to come
+		more := min(int64(len(c.data))+bufSize, n)
+		c.data = append(make([]byte, 0, int64(len(c.data))+more), c.data...)
 	}
 	free := c.data[len(c.data):cap(c.data)]
 	if int64(len(free)) > n {

@@ -25,7 +25,6 @@ func (x *exchange) reframe() string {
 	if x.filter == nil {
 		return ""
 	}
-	x.answer.keepTrailer = true
 	return "Transfer-Encoding: chunked\r\n"
 }
 

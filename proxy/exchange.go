@@ -37,8 +37,11 @@ type exchange struct {
 	deserted  bool      // the caller is gone and the answer is read to its end all the same
 	renew     time.Time // when the idle deadlines are to be set again
 	timed     bool      // a deadline of ours is set on the caller's connection
-	whole     []byte    // the request body, when all of it is at hand
+	first     []byte    // what came of the body with the head, framing and all
+	taken     int       // bytes of caller.in that are this request's and in use
+	whole     []byte    // the content of the request body, when all of it is at hand
 	uploading chan uploaded
+	large     *[largeSize]byte // of the upload
 
 	filter Filter // takes out of the answer what an edit brought into it; nil: verbatim
 	edited struct {
@@ -66,6 +69,7 @@ func (x *exchange) begin() {
 	}
 	x.conf = x.s.conf.Load()
 	x.route, x.up, x.cancel, x.drain, x.uploading, x.whole = Route{}, nil, nil, 0, nil, nil
+	x.first, x.taken = nil, 0
 	x.sent, x.deserted, x.timed, x.renew = false, false, false, time.Time{}
 	x.edited.at, x.edited.insert, x.edited.cut = 0, "", nil
 	x.captured.reset(x.conf.CaptureRequestBytes)
@@ -135,17 +139,12 @@ func (x *exchange) admit() (f failure, ok bool) {
 	}
 	x.body.reset(kind, max(x.req.length, 0))
 	x.body.keepTrailer = true
-	x.sent = x.body.done // until there is a body, nothing is left unread
-	defer func() {
-		if !ok {
-			x.c.consume(x.req.n)
-		}
-	}()
+	x.taken = x.req.n
 	if ex.Target == "" || ex.Target[0] != '/' {
 		return failure{400, "bad_request", "the request target must be a path: this is a reverse proxy"}, false
 	}
 	if limit := x.conf.MaxRequestBytes; limit > 0 && x.req.length > limit {
-		return failure{413, "request_too_large", "the request body is larger than max_request_bytes"}, false
+		return tooLarge, false
 	}
 	route, err := x.s.set.Router.Route(ex.Method, ex.Target, ex.RequestHeader)
 	if err != nil {
@@ -155,7 +154,6 @@ func (x *exchange) admit() (f failure, ok bool) {
 	up := route.Upstream
 	ex.Provider, ex.UpstreamTarget = up.Name, route.Target
 	ex.Scheme, ex.Host, ex.Port = up.Scheme, up.Host, up.Port
-	x.sent = false
 	return f, true
 }
 
@@ -225,6 +223,7 @@ func (x *exchange) finish() {
 	ex, c := x.ex, x.c
 	c.run(nil)
 	x.drop()
+	x.consume()
 	if x.timed {
 		_ = c.conn.SetDeadline(time.Time{})
 	}
@@ -246,11 +245,11 @@ func (x *exchange) finish() {
 	st.in.Add(ex.Request.Size)
 	st.out.Add(ex.Response.Size)
 	st.exchanges.Add(1)
+	st.active.Add(-1)
 	x.ex, x.captured.data, x.captured.tail, x.whole, x.edited.cut = nil, nil, nil, nil, nil
 	if !x.s.set.Recorder.Record(ex) {
 		st.unrecorded.Add(1)
 	}
-	st.active.Add(-1)
 }
 
 // touch renews the idle deadlines of both sides. Deadlines cost a timer: they

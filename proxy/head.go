@@ -39,7 +39,7 @@ type head struct {
 }
 
 // findEnd returns the length of the head at the start of b, errShort when its
-// end has not come yet, or errBareLF. from says how much was searched before.
+// end has not come yet, or what is wrong with its lines. from says how much was searched before.
 func findEnd(b []byte, from int) (int, error) {
 	for i := max(from-1, 0); ; {
 		j := bytes.IndexByte(b[i:], '\n')
@@ -50,7 +50,10 @@ func findEnd(b []byte, from int) (int, error) {
 		if i == 0 || b[i-1] != '\r' {
 			return 0, errBareLF
 		}
-		if i >= 3 && b[i-2] == '\n' || i == 1 {
+		if i == 1 {
+			return 0, errLine // no start line
+		}
+		if i >= 3 && b[i-2] == '\n' {
 			return i + 1, nil
 		}
 		i++

@@ -139,7 +139,7 @@ func (x *exchange) fail(f failure) bool {
 	if x.conf.CallIDHeader {
 		id = ex.ID
 	}
-	again := x.sent && !x.req.close
+	again := x.body.done && x.uploading == nil && !x.req.close
 	out := appendOwnHead(nil, f.status, f.code, id, len(body), !again)
 	if ex.Method != "HEAD" {
 		out = append(out, body...)

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"sync"
@@ -43,11 +44,25 @@ type upConn struct {
 	net.Conn
 	tcp     net.Conn
 	raw     *rawReader // nil under TLS
+	end     *endOf     // under TLS
 	to      address
 	since   time.Time // idle since
 	maxIdle time.Duration
 	reused  bool
 	pool    *pool
+}
+
+// endOf notes whether a TCP connection has ended. Under TLS an end without a
+// close_notify before it may be a cut, but crypto/tls reports both as io.EOF.
+type endOf struct {
+	net.Conn
+	ended bool
+}
+
+func (e *endOf) Read(p []byte) (int, error) {
+	n, err := e.Conn.Read(p)
+	e.ended = e.ended || err == io.EOF
+	return n, err
 }
 
 func newPool(base *tls.Config) *pool {
@@ -106,7 +121,8 @@ func (p *pool) dialNew(ctx context.Context, up *Upstream) (*upConn, error) {
 			conf = conf.Clone()
 			conf.ServerName = to.host
 		}
-		tc := tls.Client(c, conf)
+		u.end = &endOf{Conn: c}
+		tc := tls.Client(u.end, conf)
 		if _, err := within(ctx, up.Timeouts.TLS, func(ctx context.Context) (struct{}, error) {
 			return struct{}{}, tc.HandshakeContext(ctx)
 		}); err != nil {

@@ -2,8 +2,8 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"time"
@@ -21,36 +21,62 @@ func (x *exchange) prepare() (failure, bool) {
 	if x.body.kind == kindLength {
 		x.captured.expect(x.req.length)
 	}
+	in := c.in[x.req.n:]
+	n, err := x.body.feed(in)
+	if err != nil {
+		return failure{400, "bad_request", "malformed request: " + err.Error()}, false
+	}
+	for _, p := range x.body.content {
+		x.captured.write(p)
+	}
+	if limit := x.conf.MaxRequestBytes; limit > 0 && x.captured.size > limit {
+		return tooLarge, false
+	}
+	x.first, x.taken = in[:n], x.req.n+n
 	wanted := x.editable()
-	if x.bodyArrived() || x.body.kind == kindNone {
-		body := c.in[x.req.n : x.req.n+int(max(x.req.length, 0))]
-		x.captured.write(body)
-		x.body.done, x.body.left = true, 0
-		if x.whole = x.captured.data; x.captured.whole() {
-			c.consume(x.req.n + len(body))
-			c.watching(x)
-		} else {
-			x.whole = body
-		}
-	} else if wanted {
-		n := len(c.in) - x.req.n
-		x.captured.write(c.in[x.req.n:])
-		x.body.left -= int64(n)
-		c.consume(x.req.n + n)
+	if wanted && !x.body.done {
+		x.consume()
 		if f, ok := x.gather(); !ok {
 			return f, false
 		}
+	}
+	if x.body.done {
+		x.atHand()
+		if x.body.kind != kindChunked && x.captured.whole() {
+			x.consume() // the copy serves as well
+		}
 		c.watching(x)
 	}
-	if x.whole == nil && x.body.done {
-		x.whole = []byte{}
-	}
-	if wanted && x.body.done {
+	if wanted {
 		e := &x.edited
 		e.at, e.insert, e.cut = x.route.Upstream.Dialect.Edit(x.ex.Method, x.route.Target, x.whole)
 		x.ex.UsageAsked = e.insert != ""
 	}
 	return failure{}, true
+}
+
+var tooLarge = failure{413, "request_too_large", "the request body is larger than max_request_bytes"}
+
+// consume gives up the caller's bytes that belong to this request.
+func (x *exchange) consume() {
+	if x.taken > 0 {
+		x.c.consume(x.taken)
+	}
+	x.first, x.taken = nil, 0
+}
+
+// atHand makes the whole body available for sending it at once or once more, if
+// nothing of it was left out of the copy.
+func (x *exchange) atHand() {
+	switch {
+	case x.body.hasTrailers():
+	case x.captured.whole():
+		if x.whole = x.captured.data; x.whole == nil {
+			x.whole = []byte{}
+		}
+	case x.body.kind != kindChunked && x.first != nil:
+		x.whole = x.first
+	}
 }
 
 // watching tells the watcher that nothing is read from the caller for a while.
@@ -83,7 +109,7 @@ func (x *exchange) gather() (failure, bool) {
 	if idle > 0 {
 		_ = x.c.conn.SetReadDeadline(time.Time{})
 	}
-	x.body.done, x.whole = true, x.captured.data
+	x.body.done = true
 	return failure{}, true
 }
 
@@ -105,9 +131,6 @@ func (x *exchange) ask() (*[bufSize]byte, int, error) {
 		return nil, 0, err
 	}
 	werr := x.send()
-	if f := (*failure)(nil); errors.As(werr, &f) {
-		return nil, 0, f
-	}
 	if t := x.route.Upstream.Timeouts.Header; t > 0 && x.uploading == nil {
 		x.answerBy(t)
 	}
@@ -176,6 +199,9 @@ func (x *exchange) read() (*[bufSize]byte, int, error) {
 		return b, n, nil
 	}
 	putBuf(b)
+	if err == io.EOF && x.up.end != nil && x.up.end.ended {
+		err = io.ErrUnexpectedEOF
+	}
 	return nil, 0, err
 }
 
@@ -185,33 +211,16 @@ func (x *exchange) send() error {
 	hb := getBuf()
 	defer putBuf(hb)
 	out := x.appendHead(hb[:0])
-	if x.whole != nil {
+	if x.first == nil || x.body.kind != kindChunked && x.body.done {
 		return x.sendWhole(out)
 	}
-	c := x.c
-	in := c.in[x.req.n:]
-	n, err := x.body.feed(in)
-	if err != nil {
-		return &failure{400, "bad_request", "malformed request: " + err.Error()}
+	err := writeAll(x.up, out, x.first)
+	x.consume()
+	if !x.body.done {
+		x.startUpload(err)
+		return nil
 	}
-	for _, p := range x.body.content {
-		x.captured.write(p)
-	}
-	err = writeAll(x.up, out, in[:n])
-	done := x.body.done
-	c.consume(x.req.n + n)
-	if done {
-		if x.captured.whole() {
-			x.whole = x.captured.body().Data
-			if x.whole == nil {
-				x.whole = []byte{}
-			}
-		}
-		c.watching(x)
-		return err
-	}
-	x.startUpload(err)
-	return nil
+	return err
 }
 
 func (x *exchange) sendWhole(out []byte) error {

@@ -24,6 +24,10 @@ func (x *exchange) startUpload(werr error) {
 				_ = u.SetReadDeadline(time.Now().Add(t))
 			}
 		}
+		if x.large != nil {
+			largeBufs.Put(x.large)
+			x.large = nil
+		}
 		ch <- res
 	}()
 }
@@ -32,8 +36,6 @@ func (x *exchange) startUpload(werr error) {
 // goes on to read as long as a later attempt could use what it reads.
 func (x *exchange) uploadBody(u *upConn, idle time.Duration, werr error) uploaded {
 	c := x.c
-	b := getBuf()
-	defer putBuf(b)
 	limit := x.conf.MaxRequestBytes
 	for !x.body.done {
 		if werr != nil && (!u.reused || x.captured.size >= int64(x.captured.limit)) {
@@ -42,24 +44,15 @@ func (x *exchange) uploadBody(u *upConn, idle time.Duration, werr error) uploade
 		if idle > 0 {
 			_ = c.conn.SetReadDeadline(time.Now().Add(idle))
 		}
-		n, err := c.conn.Read(b[:])
-		if n > 0 {
-			m, ferr := x.body.feed(b[:n])
-			for _, p := range x.body.content {
-				x.captured.write(p)
-			}
-			if werr == nil {
-				_, werr = u.Write(b[:m])
-			}
-			if m < n && x.body.done { // the start of the next request
-				c.in = append([]byte(nil), b[m:n]...)
-			}
-			if ferr != nil {
-				return uploaded{ferr, &failure{400, "bad_request", "malformed request: " + ferr.Error()}}
-			}
-			if limit > 0 && x.captured.size > limit {
-				return uploaded{errTooLarge, &failure{413, "request_too_large", "the request body is larger than max_request_bytes"}}
-			}
+		p, err := x.piece()
+		if werr == nil && len(p) > 0 {
+			_, werr = u.Write(p)
+		}
+		if err == errChunk {
+			return uploaded{err, &failure{400, "bad_request", "malformed request: " + err.Error()}}
+		}
+		if limit > 0 && x.captured.size > limit {
+			return uploaded{errTooLarge, &tooLarge}
 		}
 		if err != nil && !x.body.done {
 			return uploaded{err, x.lostUpload(err)}
@@ -69,6 +62,37 @@ func (x *exchange) uploadBody(u *upConn, idle time.Duration, werr error) uploade
 		_ = c.conn.SetReadDeadline(time.Time{})
 	}
 	return uploaded{err: werr}
+}
+
+// piece reads more of the request body and returns it as it came. It is valid
+// until the next call.
+func (x *exchange) piece() ([]byte, error) {
+	c := x.c
+	if x.body.kind == kindLength && x.captured.room(x.body.left) {
+		// Straight into the copy, and on from there.
+		at := len(x.captured.data)
+		n, err := x.captured.readFrom(c.conn, x.body.left)
+		x.body.left -= int64(n)
+		x.body.done = x.body.left == 0
+		return x.captured.data[at : at+n], err
+	}
+	b := x.large
+	if b == nil {
+		b = largeBufs.Get().(*[largeSize]byte)
+		x.large = b
+	}
+	n, err := c.conn.Read(b[:])
+	m, ferr := x.body.feed(b[:n])
+	for _, p := range x.body.content {
+		x.captured.write(p)
+	}
+	if m < n && x.body.done { // the start of the next request
+		c.in = append([]byte(nil), b[m:n]...)
+	}
+	if ferr != nil {
+		err = ferr
+	}
+	return b[:m], err
 }
 
 // lostUpload tells a silent caller from one that is gone.
@@ -93,8 +117,8 @@ func (x *exchange) afterUpload(err error) error {
 	if res.failure != nil {
 		return res.failure
 	}
-	if x.body.done && x.captured.whole() && !x.body.hasTrailers() {
-		x.whole = x.captured.data
+	if x.body.done {
+		x.atHand()
 	}
 	return nil
 }
