@@ -1,0 +1,259 @@
+package pricing
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/spanwire/spanwire/llm"
+)
+
+const (
+	// maxID bounds a model id. Longer ones, which no provider has, match nothing.
+	maxID = 256
+	// maxCached bounds the matches that are remembered: ids come from outside.
+	maxCached = 4096
+	// maxCandidates bounds the forms of an id that normalisation tries.
+	maxCandidates = 64
+)
+
+// key is what a match depends on.
+type key struct{ route, provider, host, response, request string }
+
+// match is the row that prices a call, and what of its rules can be decided
+// without the usage. It is read-only.
+type match struct {
+	p       *provider // nil: the provider is not known
+	m       *model    // nil: no row
+	free    bool      // by the provider's suffix, without a row
+	price   string
+	regions []*region // those for this model
+	host    string    // lower case
+	part    string    // what the * of the host pattern stands for: a location, for some
+}
+
+// cache remembers matches, also those that found nothing.
+type cache struct {
+	mu sync.RWMutex
+	m  map[key]*match
+}
+
+func (c *cache) get(k key) *match {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.m[k]
+}
+
+// put keeps m. A full cache starts anew: whoever floods it with names costs the
+// others one slow lookup each.
+func (c *cache) put(k key, m *match) {
+	// The strings are parts of whole requests: they must not keep those alive.
+	k = key{strings.Clone(k.route), strings.Clone(k.provider), strings.Clone(k.host), strings.Clone(k.response), strings.Clone(k.request)}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.m == nil || len(c.m) >= maxCached {
+		c.m = make(map[key]*match)
+	}
+	c.m[k] = m
+}
+
+func (c *compiled) find(k key) *match {
+	if len(k.response) > maxID {
+		k.response = ""
+	}
+	if len(k.request) > maxID {
+		k.request = ""
+	}
+	if len(k.route) > maxID || len(k.provider) > maxID || len(k.host) > maxID {
+		return &match{}
+	}
+	if m := c.cache.get(k); m != nil {
+		return m
+	}
+	m := c.resolve(k)
+	c.cache.put(k, m)
+	return m
+}
+
+// resolve finds the provider by its configured name, else by host, and the row by
+// the model that answered, else by the one that was asked. A name that the
+// configuration maps goes before both.
+func (c *compiled) resolve(k key) *match {
+	m := &match{host: strings.ToLower(k.host)}
+	m.p = c.names[strings.ToLower(k.route)]
+	if m.p == nil {
+		m.p = c.names[strings.ToLower(k.provider)]
+	}
+	byHost, part := c.byHost(m.host)
+	if m.p == nil {
+		m.p = byHost
+	}
+	if byHost == m.p {
+		m.part = part
+	}
+	owner := m.p
+	for _, name := range []string{k.response, k.request} {
+		if to, ok := c.mapped(k, m.p, name); ok {
+			owner, m.m, m.free = c.target(m.p, to)
+			m.finish(c, owner, to)
+			return m
+		}
+	}
+	if m.p == nil {
+		return m
+	}
+	for _, name := range []string{k.response, k.request} {
+		if m.m, m.free = m.p.lookup(name); m.m != nil || m.free {
+			m.finish(c, m.p, name)
+			return m
+		}
+	}
+	if m.m = m.p.models[anyModel]; m.m != nil {
+		m.finish(c, m.p, anyModel)
+	}
+	return m
+}
+
+// finish sets what follows from the row.
+func (m *match) finish(c *compiled, owner *provider, name string) {
+	if m.m == nil && !m.free {
+		return
+	}
+	m.p = owner
+	id := strings.ToLower(name)
+	if m.m != nil {
+		id = m.m.id
+	}
+	m.price = owner.id + "/" + id + "@" + c.asOf
+	for _, r := range owner.regions {
+		if r.models.MatchString(id) {
+			m.regions = append(m.regions, r)
+		}
+	}
+}
+
+// mapped returns what the configuration says that name is priced as. A key may be
+// qualified by the route or the provider: "azure/prod-chat".
+func (c *compiled) mapped(k key, p *provider, name string) (string, bool) {
+	if name == "" || len(c.models) == 0 {
+		return "", false
+	}
+	name = strings.ToLower(name)
+	owners := []string{strings.ToLower(k.route), strings.ToLower(k.provider)}
+	if p != nil {
+		owners = append(owners, p.id)
+	}
+	for _, o := range owners {
+		if to, ok := c.models[o+"/"+name]; ok && o != "" {
+			return to, true
+		}
+	}
+	to, ok := c.models[name]
+	return to, ok
+}
+
+// target finds what a configured name stands for: a model of the same provider,
+// or of the one that it names: "openai/gpt-4o".
+func (c *compiled) target(p *provider, name string) (owner *provider, m *model, free bool) {
+	if p != nil {
+		if m, free = p.lookup(name); m != nil || free {
+			return p, m, free
+		}
+	}
+	first, rest, ok := strings.Cut(name, "/")
+	if other := c.names[strings.ToLower(first)]; ok && other != nil {
+		m, free = other.lookup(rest)
+		return other, m, free
+	}
+	return p, nil, false
+}
+
+func (c *compiled) byHost(host string) (p *provider, part string) {
+	if p := c.hosts[host]; p != nil {
+		return p, ""
+	}
+	for _, w := range c.wild {
+		if len(host) > len(w.prefix)+len(w.suffix) && strings.HasPrefix(host, w.prefix) && strings.HasSuffix(host, w.suffix) {
+			return w.p, host[len(w.prefix) : len(host)-len(w.suffix)]
+		}
+	}
+	return nil, ""
+}
+
+// lookup finds a row by its exact id after normalisation: the id, then without the
+// provider's prefixes, then with its patterns stripped, breadth first. free is
+// true when there is no row and the id's suffix says that it costs nothing.
+func (p *provider) lookup(id string) (m *model, free bool) {
+	if id == "" {
+		return nil, false
+	}
+	level := p.forms(strings.ToLower(id))
+	tried := slices.Clone(level)
+	for len(level) > 0 {
+		var next []string
+		for _, form := range level {
+			if m := p.models[form]; m != nil && form != anyModel {
+				return m, false
+			}
+			for _, re := range p.strip {
+				at := re.FindStringIndex(form)
+				if at == nil || at[0] == 0 {
+					continue
+				}
+				if s := form[:at[0]]; !slices.Contains(tried, s) && len(tried) < maxCandidates {
+					tried, next = append(tried, s), append(next, s)
+				}
+			}
+		}
+		level = next
+	}
+	return nil, p.freeSuffix != "" && len(id) > len(p.freeSuffix) && strings.HasSuffix(strings.ToLower(id), p.freeSuffix)
+}
+
+// forms returns the id itself and without prefixes, which may be nested.
+func (p *provider) forms(id string) []string {
+	if base, ok := strings.CutPrefix(id, "ft:"); ok && p.fineTune {
+		// ft:BASE:organisation:name:id is priced as ft:BASE, never as BASE.
+		base, _, _ = strings.Cut(base, ":")
+		id = "ft:" + base
+	}
+	forms := []string{id}
+	for i := 0; i < len(forms) && len(forms) < maxCandidates; i++ {
+		for _, prefix := range p.prefixes {
+			if s, ok := strings.CutPrefix(forms[i], prefix); ok && s != "" && !slices.Contains(forms, s) {
+				forms = append(forms, s)
+			}
+		}
+	}
+	return forms
+}
+
+// factor is what the first region rule in force multiplies token charges by.
+func (m *match) factor(u *llm.Usage, at int64) ratio {
+	for _, r := range m.regions {
+		if !r.from.IsZero() && at < r.from.Unix() {
+			continue
+		}
+		if r.holds(m, strings.ToLower(u.Region)) {
+			return r.factor
+		}
+	}
+	return one
+}
+
+func (r *region) holds(m *match, told string) bool {
+	if r.hosts[m.host] || r.values[told] {
+		return true
+	}
+	// A host rule also holds for a region by name: eu is eu.api.openai.com.
+	if told != "" && slices.Contains(r.hostParts, told) {
+		return true
+	}
+	if r.notIn == nil {
+		return false
+	}
+	if told == "" {
+		told = m.part
+	}
+	return told != "" && !r.notIn[told]
+}
