@@ -10,9 +10,10 @@ import (
 // Attributor attributes calls. It is immutable: its methods may be called by
 // many goroutines.
 type Attributor struct {
-	cfg         Config
-	keys        keys
-	strip, keep patterns
+	cfg  Config
+	keys keys
+
+	stripped, kept patterns // header names
 }
 
 // New returns an attributor for a valid configuration. Of one that Validate
@@ -20,12 +21,7 @@ type Attributor struct {
 // is none counts as off.
 func New(cfg Config) *Attributor {
 	a := &Attributor{cfg: cfg, keys: newKeys(cfg.Keys)}
-	for _, p := range cfg.StripHeaders {
-		a.strip.add(p)
-	}
-	for _, p := range cfg.KeepHeaders {
-		a.keep.add(p)
-	}
+	a.stripped, a.kept = newDirectives(cfg)
 	return a
 }
 
@@ -49,7 +45,7 @@ func (a *Attributor) Attribute(c *llm.Call, ex *llm.Exchange) {
 	}
 	for _, m := range found {
 		if m.row == generic && isPlainID(m.value) {
-			r.session(m.value, strings.ToLower(m.name))
+			r.session(m.value, clean(strings.ToLower(m.name), idBytes))
 		}
 	}
 	r.body()

@@ -2,53 +2,86 @@ package attribution
 
 import "strings"
 
-// patterns is a set of header names, some of them by their beginning.
-type patterns struct {
-	exact    map[string]bool
-	prefixes []string
+// pattern is a header name in lower case, or what names begin with.
+type pattern struct {
+	text   string
+	prefix bool
 }
 
-func (p *patterns) add(pattern string) {
-	pattern = strings.ToLower(pattern)
-	if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
-		p.prefixes = append(p.prefixes, prefix)
+func (p pattern) matches(name []byte) bool {
+	if len(name) < len(p.text) || !p.prefix && len(name) != len(p.text) {
+		return false
+	}
+	for i := range len(p.text) {
+		if lowerByte(name[i]) != p.text[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// patterns is a set of them by the first byte of the name, which tells most
+// names apart.
+type patterns [256][]pattern
+
+func (ps *patterns) add(name string) {
+	p := pattern{text: strings.ToLower(name)}
+	p.text, p.prefix = strings.CutSuffix(p.text, "*")
+	if p.text == "" {
 		return
 	}
-	if p.exact == nil {
-		p.exact = make(map[string]bool)
+	for _, q := range ps[p.text[0]] {
+		if (q.prefix || !p.prefix) && q.matches([]byte(p.text)) {
+			return // covered
+		}
 	}
-	p.exact[pattern] = true
+	ps[p.text[0]] = append(ps[p.text[0]], p)
 }
 
-func (p *patterns) has(name []byte) bool {
-	if p.exact[string(name)] {
-		return true
+func (ps *patterns) has(name []byte) bool {
+	if len(name) == 0 {
+		return false
 	}
-	for _, prefix := range p.prefixes {
-		if len(name) >= len(prefix) && string(name[:len(prefix)]) == prefix {
+	for _, p := range ps[lowerByte(name[0])] {
+		if p.matches(name) {
 			return true
 		}
 	}
 	return false
 }
 
+// own is our own headers, which are never sent on.
+var own = pattern{ownPrefix, true}
+
+// newDirectives returns what is stripped, and what is kept nevertheless. The
+// beginnings go first: they make most of the single names needless.
+func newDirectives(cfg Config) (stripped, kept patterns) {
+	for _, family := range [...]bool{true, false} {
+		for _, h := range headers {
+			if h.strip && strings.HasSuffix(h.name, "*") == family {
+				stripped.add(h.name)
+			}
+		}
+	}
+	for _, name := range cfg.StripHeaders {
+		stripped.add(name)
+	}
+	for _, name := range cfg.KeepHeaders {
+		kept.add(name)
+	}
+	return stripped, kept
+}
+
 // Directive says whether a request header is meant for a gateway, ours or
 // another, and so is not sent to the provider. Case does not matter. It is made
 // for the data path: it does not allocate, and does not keep name.
 func (a *Attributor) Directive(name []byte) bool {
-	if len(name) == 0 {
-		return false
+	return a.stripped.has(name) && (!a.kept.has(name) || own.matches(name))
+}
+
+func lowerByte(b byte) byte {
+	if 'A' <= b && b <= 'Z' {
+		b |= 0x20
 	}
-	var buf [longestName]byte
-	low := lowered(&buf, name)
-	if len(low) >= len(ownPrefix) && string(low[:len(ownPrefix)]) == ownPrefix {
-		return true
-	}
-	if a.keep.has(low) {
-		return false
-	}
-	if i, ok := byName.find(low); ok && headers[i].strip {
-		return true
-	}
-	return a.strip.has(low)
+	return b
 }

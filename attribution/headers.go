@@ -219,14 +219,10 @@ func (n *names) find(name []byte) (int, bool) {
 }
 
 // lowered puts name into buf in lower case. What is longer than buf is cut.
-func lowered[T string | []byte](buf *[longestName]byte, name T) []byte {
+func lowered(buf *[longestName]byte, name string) []byte {
 	n := min(len(name), len(buf))
 	for i := range n {
-		b := name[i]
-		if 'A' <= b && b <= 'Z' {
-			b |= 0x20
-		}
-		buf[i] = b
+		buf[i] = lowerByte(name[i])
 	}
 	return buf[:n]
 }

@@ -124,12 +124,19 @@ func isPromoted(name string) bool { return name == "session_id" || name == "user
 
 // turn reads what Codex says of a turn; the rest of it is carried.
 func (r *reading) turn(value string) {
+	const source = "x-codex-turn-metadata"
+	var session, thread string
 	ok := object(value, func(k, v string) {
-		if k == "session_id" || k == "thread_id" && r.to.Session == "" {
-			r.session(v, "x-codex-turn-metadata")
+		switch k {
+		case "session_id":
+			session = v
+		case "thread_id":
+			thread = v
 		}
 	})
 	if !ok {
-		r.problem("x-codex-turn-metadata: want a JSON object")
+		r.problem(source + ": want a JSON object")
 	}
+	r.session(session, source)
+	r.session(thread, source)
 }

@@ -21,10 +21,12 @@ func set(to *string, value string) {
 	}
 }
 
+// session takes a session's id. The source is kept as it is: it must not be a
+// piece of the request.
 func (r *reading) session(value, source string) {
 	if r.to.Session == "" {
 		if r.to.Session = clean(value, idBytes); r.to.Session != "" {
-			r.to.SessionSource = clean(source, idBytes)
+			r.to.SessionSource = source
 		}
 	}
 }
@@ -53,7 +55,7 @@ func (r *reading) header(m match) {
 		name := strings.ToLower(m.name)
 		key := name[len(h.name)-1:]
 		r.pair(key, m.value)
-		r.meaning(key, m.value, name)
+		r.meaning(key, m.value, clean(name, idBytes))
 	case useContent:
 		r.content(m.value)
 	case useOmitInput:
