@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"hash/maphash"
+	"math/bits"
 	"strings"
 	"unicode/utf8"
 )
@@ -17,10 +18,14 @@ func appendText(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	from := 0
 	for i := 0; i < len(s); {
-		// Eight bytes at a time as long as none of them needs an escape.
-		if i+8 <= len(s) && plain8(s[i:i+8]) {
-			i += 8
-			continue
+		if i+8 <= len(s) {
+			// Eight bytes at a time, straight to the first that needs an escape.
+			found := escapes8(s[i : i+8])
+			if found == 0 {
+				i += 8
+				continue
+			}
+			i += bits.TrailingZeros64(found) / 8
 		}
 		c := s[i]
 		if c >= 0x20 && c != '"' && c != '\\' {
@@ -36,12 +41,14 @@ func appendText(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-func plain8(s string) bool {
+// escapes8 returns a word whose lowest set bit is in the first byte of eight that
+// needs an escape, or 0. (Higher bits may be set by a borrow.)
+func escapes8(s string) uint64 {
 	const ones, high = 0x0101010101010101, 0x8080808080808080
 	x := binary.LittleEndian.Uint64([]byte(s))
 	quote, slash := x^ones*'"', x^ones*'\\'
 	control := (x - ones*0x20) & ^x
-	return (control|(quote-ones)&^quote|(slash-ones)&^slash)&high == 0
+	return (control | (quote-ones)&^quote | (slash-ones)&^slash) & high
 }
 
 func appendEscape(dst []byte, c byte) []byte {
