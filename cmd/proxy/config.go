@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 
+	"github.com/spanwire/spanwire/attribution"
 	"github.com/spanwire/spanwire/proxy"
 	"github.com/spanwire/spanwire/recorder"
 	"github.com/spanwire/spanwire/tracing"
@@ -47,6 +48,8 @@ type Config struct {
 		Bytes int64         `mapstructure:"bytes"`
 	} `mapstructure:"drain"`
 	DrainTimeout time.Duration `mapstructure:"drain_timeout"` // for open streams, at shutdown
+
+	Attribution attribution.Config `mapstructure:",squash"` // default_team, content, teams, keys …
 
 	Proxy    proxy.Config    `mapstructure:"proxy"`
 	Recorder recorder.Config `mapstructure:"recorder"`
@@ -116,6 +119,7 @@ func defaultConfig() Config {
 		DefaultProvider: "openai",
 		OnDisconnect:    "cancel",
 		DrainTimeout:    30 * time.Second,
+		Attribution:     attribution.DefaultConfig(),
 		Proxy:           proxy.DefaultConfig(),
 		Recorder:        recorder.DefaultConfig(),
 		Tracing:         tracing.DefaultConfig(),

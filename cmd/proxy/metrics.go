@@ -41,12 +41,30 @@ func publishRecorder(t *tracing.Tracing, rec *recorder.Recorder) []error {
 			func() int64 { return int64(rec.Stats().Queued) }),
 		t.Gauge("spanwire.recorder.queue.size", "By", "Captured bytes of the exchanges that wait or are being read.",
 			func() int64 { return rec.Stats().QueuedBytes }),
-		t.Counter("spanwire.recorder.recorded", "{exchange}", "Exchanges that became calls.",
+		t.Counter("spanwire.recorder.recorded", "{exchange}", "Exchanges taken in.",
 			func() int64 { return rec.Stats().Recorded }),
+		t.Counter("spanwire.recorder.calls", "{call}", "Exchanges made into calls and handed on.",
+			func() int64 { return rec.Stats().Calls }),
+		t.Counter("spanwire.recorder.read_problems", "{call}", "Calls of which something could not be read.",
+			func() int64 { return rec.Stats().ReadProblems }),
+		t.Counter("spanwire.recorder.redacted", "{secret}", "Texts that looked like a credential and were replaced.",
+			func() int64 { return rec.Stats().Redacted }),
 	}
 	for _, reason := range recorder.DropReasons() {
 		errs = append(errs, t.Counter("spanwire.recorder.dropped", "{exchange}", "Exchanges of which there is no record.",
 			func() int64 { return rec.Stats().Dropped[reason] }, llm.Attr{Key: "reason", Value: reason}))
+	}
+	for i, sink := range rec.Stats().Sinks {
+		who := llm.Attr{Key: "sink", Value: sink.Name}
+		read := func(field func(recorder.SinkStats) int64) func() int64 {
+			return func() int64 { return field(rec.Stats().Sinks[i]) }
+		}
+		errs = append(errs,
+			t.Counter("spanwire.sink.delivered", "{call}", "Calls that a sink took.", read(func(s recorder.SinkStats) int64 { return s.Delivered }), who),
+			t.Counter("spanwire.sink.failed", "{call}", "Calls that a sink could not take.", read(func(s recorder.SinkStats) int64 { return s.Failed }), who),
+			t.Counter("spanwire.sink.dropped", "{call}", "Calls that a sink never saw.", read(func(s recorder.SinkStats) int64 { return s.Dropped }), who),
+			t.Gauge("spanwire.sink.queue.size", "By", "Calls that wait for a sink.", read(func(s recorder.SinkStats) int64 { return s.QueuedBytes }), who),
+		)
 	}
 	return errs
 }

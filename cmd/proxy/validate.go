@@ -21,7 +21,7 @@ func (c *Config) validate() error {
 	var errs []error
 	check := func(key string, err error) {
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", key, err))
+			errs = append(errs, named(key, err))
 		}
 	}
 	check("listen", checkAddress(c.Listen))
@@ -57,6 +57,7 @@ func (c *Config) validate() error {
 	}
 	check("log.level", new(slog.LevelVar).UnmarshalText([]byte(c.Log.Level)))
 	check("log.format", oneOf(c.Log.Format, "text", "json"))
+	check("", c.Attribution.Validate())
 	check("proxy", c.Proxy.Validate())
 	check("recorder", c.Recorder.Validate())
 	check("tracing", c.Tracing.Validate())
