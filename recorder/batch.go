@@ -25,7 +25,7 @@ type batcher struct {
 
 	mu     sync.Mutex // held while handing over, so that all sinks see one order
 	now    batch
-	timer  *time.Timer // runs while now has calls
+	timer  *time.Timer // runs while now has calls: for when no worker gets idle
 	closed bool
 }
 
@@ -36,26 +36,23 @@ func newBatcher(most int, delay time.Duration, sinks []*delivery) *batcher {
 	return b
 }
 
-// add takes calls, and returns how many: all, or none after close. The slice
-// stays the caller's.
-func (b *batcher) add(calls []*llm.Call) int {
+// add takes a call, unless the batcher was closed.
+func (b *batcher) add(c *llm.Call) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
-		return 0
+		return false
 	}
-	for _, c := range calls {
-		if b.now.calls == nil {
-			b.now.calls = make([]*llm.Call, 0, min(b.most, 2*takeMost))
-			b.timer.Reset(b.delay)
-		}
-		b.now.calls = append(b.now.calls, c)
-		b.now.bytes += callBytes(c)
-		if len(b.now.calls) >= b.most || b.now.bytes >= batchBytes {
-			b.handOver()
-		}
+	if b.now.calls == nil {
+		b.now.calls = make([]*llm.Call, 0, min(b.most, takeMost))
+		b.timer.Reset(b.delay)
 	}
-	return len(calls)
+	b.now.calls = append(b.now.calls, c)
+	b.now.bytes += callBytes(c)
+	if len(b.now.calls) >= b.most || b.now.bytes >= batchBytes {
+		b.handOver()
+	}
+	return true
 }
 
 // flush hands over what there is. A timer that fired too late finds the next

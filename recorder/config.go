@@ -14,8 +14,8 @@ type Config struct {
 	QueueBytes int64 `mapstructure:"queue_bytes" yaml:"queue_bytes"`
 	// QueueExchanges bounds the same in exchanges.
 	QueueExchanges int `mapstructure:"queue_exchanges" yaml:"queue_exchanges"`
-	// BatchCalls and BatchDelay: a batch goes to the sinks when it has so many
-	// calls, or when its first call has waited so long.
+	// BatchCalls and BatchDelay: calls go to the sinks when there are so many, or
+	// when the first of them has waited so long.
 	BatchCalls int           `mapstructure:"batch_calls" yaml:"batch_calls"`
 	BatchDelay time.Duration `mapstructure:"batch_delay" yaml:"batch_delay"`
 	// SinkQueueBytes bounds what waits for one sink, in bytes of the calls.

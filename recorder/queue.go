@@ -7,13 +7,13 @@ import (
 	"github.com/spanwire/spanwire/llm"
 )
 
-// A wake-up of a worker costs more than handing over an exchange, so a worker
-// that went idle is woken when linger has passed since the first exchange came,
-// or earlier when so many wait that reading them should not be put off.
+// A wake-up of an idle worker costs more than all else that the recorder does
+// with an exchange. So a worker is woken when the delay of a batch has passed
+// since the first exchange came, or earlier when so many wait that reading them
+// should not be put off.
 const (
-	linger   = 10 * time.Millisecond
-	wakeAt   = 64 // exchanges
-	takeMost = 16 // exchanges a worker takes at once: the rest is left for the others
+	wakeAt   = 128 // exchanges
+	takeMost = 16  // exchanges a worker takes at once: the rest is left for the others
 )
 
 // queue is the bounded queue between the data path and the workers. What a
@@ -21,6 +21,8 @@ const (
 type queue struct {
 	maxCount int
 	maxBytes int64
+	wakeAt   int
+	delay    time.Duration
 
 	mu        sync.Mutex
 	items     []item // items[head:] wait
@@ -41,11 +43,13 @@ type item struct {
 	bytes int64
 }
 
-func newQueue(maxCount int, maxBytes int64) *queue {
+func newQueue(maxCount int, maxBytes int64, delay time.Duration) *queue {
 	q := &queue{
 		maxCount: maxCount,
 		maxBytes: maxBytes,
-		timer:    time.NewTimer(linger),
+		wakeAt:   min(wakeAt, maxCount/4+1),
+		delay:    delay,
+		timer:    time.NewTimer(delay),
 		early:    make(chan struct{}, 1),
 		done:     make(chan struct{}),
 	}
@@ -74,22 +78,24 @@ func (q *queue) put(ex *llm.Exchange) (no reason, ok bool) {
 	q.bytes += it.bytes
 	q.waiting += it.bytes
 	switch n := len(q.items) - q.head; {
-	case n >= wakeAt, q.waiting > q.maxBytes/4:
+	case n >= q.wakeAt, q.waiting > q.maxBytes/4:
 		q.wake()
 	case n == 1:
-		q.timer.Reset(linger)
+		q.timer.Reset(q.delay)
 	}
 	return 0, true
 }
 
-// take blocks until something waits, and moves some of it into buf. It returns
-// 0 when the queue was closed and nothing is left.
-func (q *queue) take(buf []item) int {
+// take moves some of what waits into buf. When nothing does it calls idle and
+// blocks until something comes. It returns 0 when the queue was closed and
+// nothing is left.
+func (q *queue) take(buf []item, idle func()) int {
 	for {
 		n, closed := q.pop(buf)
 		if n > 0 || closed {
 			return n
 		}
+		idle()
 		select {
 		case <-q.timer.C:
 		case <-q.early:
@@ -119,15 +125,15 @@ func (q *queue) pop(buf []item) (n int, closed bool) {
 	return n, q.closed
 }
 
-// release takes exchanges off the charge. It returns false when the queue was
-// abandoned meanwhile: then they are already counted as lost.
-func (q *queue) release(n int, bytes int64) bool {
+// release takes an exchange off the charge. It returns false when the queue was
+// abandoned meanwhile: then it is already counted as lost.
+func (q *queue) release(bytes int64) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.abandoned {
 		return false
 	}
-	q.count -= n
+	q.count--
 	q.bytes -= bytes
 	return true
 }
@@ -173,14 +179,15 @@ func (q *queue) compact() {
 	q.items, q.head = q.items[:n], 0
 }
 
-// exchangeBytes is what an exchange holds in memory, nearly. An observer's own
-// copy cannot be seen from here: it is taken to be what went by, up to a bound.
+// exchangeBytes is what an exchange holds in memory, or more. What an observer
+// keeps cannot be seen from here: at most all that went by, and no more than
+// the bound that readers of responses keep to.
 func exchangeBytes(ex *llm.Exchange) int64 {
-	const fixed, observed = 1 << 10, 256 << 10
-	n := fixed + len(ex.Target) + len(ex.UpstreamTarget) + len(ex.RequestHeader) + len(ex.ResponseHeader) +
-		cap(ex.Request.Data) + cap(ex.Response.Data)
-	if ex.Observer != nil && ex.Response.Data == nil {
-		n += int(min(ex.Response.Size, observed))
+	const fixed, observed = 1 << 10, 4 << 20
+	n := int64(fixed + len(ex.Target) + len(ex.UpstreamTarget) + len(ex.RequestHeader) + len(ex.ResponseHeader) +
+		cap(ex.Request.Data) + cap(ex.Response.Data))
+	if ex.Observer != nil {
+		n += min(ex.Response.Size, observed)
 	}
-	return int64(n)
+	return n
 }

@@ -41,7 +41,7 @@ func New(cfg Config, stages Stages) *Recorder {
 	r := &Recorder{
 		stages: stages,
 		log:    stages.Log,
-		queue:  newQueue(cfg.QueueExchanges, cfg.QueueBytes),
+		queue:  newQueue(cfg.QueueExchanges, cfg.QueueBytes, cfg.BatchDelay),
 		cancel: cancel,
 	}
 	if r.log == nil {

@@ -168,15 +168,10 @@ func TestBatchesByDelayAndCount(t *testing.T) {
 		for i := range 12 {
 			r.Record(exchange(i))
 		}
-		pass(11 * time.Millisecond) // fake time: the worker was woken once, for all
+		pass(49 * time.Millisecond)
 		synctest.Wait()
-		if got := s.sizes(); !slices.Equal(got, []int{5, 5}) {
-			t.Errorf("full batches: %v, want [5 5]", got)
-		}
-		pass(48 * time.Millisecond)
-		synctest.Wait()
-		if got := s.sizes(); len(got) != 2 {
-			t.Errorf("the rest came before its delay: %v", got)
+		if got := s.sizes(); len(got) != 0 {
+			t.Errorf("before the delay: %v", got)
 		}
 		pass(2 * time.Millisecond)
 		synctest.Wait()
@@ -184,6 +179,30 @@ func TestBatchesByDelayAndCount(t *testing.T) {
 			t.Errorf("after the delay: %v, want [5 5 2]", got)
 		}
 		mustClose(t, r)
+	})
+}
+
+// A stage that takes long does not hold what was read before.
+func TestSlowStageHoldsNoBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &sink{}
+		r := recorder.New(recorder.Config{Workers: 1}, recorder.Stages{Reader: reader(func(ex *llm.Exchange) (*llm.Call, error) {
+			if ex.ID == "2" {
+				pass(time.Hour)
+			}
+			return readID(ex)
+		}), Place: place, Sinks: named(s)})
+		for i := range 4 {
+			r.Record(exchange(i))
+		}
+		pass(time.Second)
+		if got := s.ids(); !slices.Equal(got, []string{"0", "1"}) {
+			t.Errorf("calls %v came while the third was being read, want 0 and 1", got)
+		}
+		mustClose(t, r)
+		if got := s.ids(); !slices.Equal(got, []string{"0", "1", "2", "3"}) {
+			t.Errorf("calls %v in the end", got)
+		}
 	})
 }
 
@@ -263,7 +282,18 @@ func TestQueueIsBounded(t *testing.T) {
 	check("queue_bytes", recorder.Config{QueueBytes: 1000 << 10}, func(i int) *llm.Exchange {
 		return &llm.Exchange{ID: fmt.Sprint(i), Request: llm.Body{Data: body}}
 	}, 10)
+	// What an observer may have kept counts, up to what readers bound themselves to.
+	check("queue_bytes", recorder.Config{QueueBytes: 1000 << 10}, func(i int) *llm.Exchange {
+		return &llm.Exchange{ID: fmt.Sprint(i), Observer: watcher{}, Response: llm.Body{Size: 99 << 10}}
+	}, 10)
+	check("queue_bytes", recorder.Config{QueueBytes: 41 << 20}, func(i int) *llm.Exchange {
+		return &llm.Exchange{ID: fmt.Sprint(i), Observer: watcher{}, Response: llm.Body{Size: 1 << 40}}
+	}, 10)
 }
+
+type watcher struct{}
+
+func (watcher) Wrote([]byte, time.Time) {}
 
 func TestSlowSinkHoldsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

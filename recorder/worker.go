@@ -10,27 +10,27 @@ import (
 )
 
 // work is one worker: it takes exchanges until the queue is closed and empty.
+// When nothing is left to read, what was read is handed on without further
+// delay: it has waited in the queue.
 func (r *Recorder) work() {
 	var buf [takeMost]item
-	calls := make([]*llm.Call, 0, takeMost)
 	for {
-		n := r.queue.take(buf[:])
+		n := r.queue.take(buf[:], r.batch.flush)
 		if n == 0 {
 			return
 		}
-		calls = calls[:0]
 		for i := range buf[:n] {
 			c := r.read(buf[i].ex)
-			left := r.queue.release(1, buf[i].bytes)
+			kept := r.queue.release(buf[i].bytes)
 			buf[i] = item{} // the copies of the bodies may go
-			if c != nil && left {
-				calls = append(calls, c)
+			switch {
+			case c == nil || !kept:
+			case r.batch.add(c):
+				r.counters.calls.Add(1)
+			default:
+				r.counters.dropped[droppedShutdown].Add(1)
 			}
 		}
-		taken := r.batch.add(calls)
-		r.counters.calls.Add(int64(taken))
-		r.counters.dropped[droppedShutdown].Add(int64(len(calls) - taken))
-		clear(calls)
 	}
 }
 
