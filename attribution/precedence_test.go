@@ -12,7 +12,6 @@ import (
 type source struct {
 	line string // with %s for the value
 	attr string
-	want string // how the value comes out, "" as it went in
 }
 
 // Each list is in the order of precedence. Every source is asked together with
