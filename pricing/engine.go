@@ -16,7 +16,7 @@ type card struct {
 
 // sums are the parts of a cost, each over the denominator of its side.
 type sums struct {
-	card  *card
+	card
 	fees  *period
 	parts [parts]wide // token charges
 	flat  [parts]wide // fees, over perHour
@@ -50,13 +50,12 @@ func (c *compiled) cost(m *match, at time.Time, u *llm.Usage) llm.Cost {
 		unset.Status = llm.CostUnknownModel
 		return unset
 	}
-	var k card
-	unsure, ok := m.rates(&k, p, i, at, u)
+	s := sums{fees: p}
+	unsure, ok := m.rates(&s.card, p, i, at, u)
 	if !ok {
 		unset.Status = llm.CostTierUnpriced
 		return unset
 	}
-	s := sums{card: &k, fees: p}
 	s.tokens(u)
 	unsure = s.units(m.m, u) || unsure
 	s.tools(m, u)
@@ -240,7 +239,7 @@ func (s *sums) tokens(u *llm.Usage) {
 		if n == 0 || byChars && c.kind == llm.UncachedInput {
 			continue // text is billed in one unit, not in two
 		}
-		v, ok := s.card.rate(c)
+		v, ok := s.rate(c)
 		if !ok {
 			s.fail = llm.CostUnknownModel
 			return
@@ -268,7 +267,7 @@ func (s *sums) fee(p part, n, v int64, per uint64) {
 // total adds everything up and rounds once. The parts are rounded each; what
 // that leaves over or lacks is put on the largest, so that they sum up.
 func (s *sums) total() (c llm.Cost, ok bool) {
-	in, out := s.card.den[0], s.card.den[1]
+	in, out := s.den[0], s.den[1]
 	var p [parts]int64
 	var all wide
 	den := in / uint64(gcd(int64(in), int64(out))) * out

@@ -334,14 +334,21 @@ func (o *oracle) fees(p, m, price map[string]any, u llm.Usage, usd *big.Rat) boo
 		}
 		return false
 	}
-	if n, _ := u.Get(llm.Pages); n > 0 && price["per_page"] != nil {
-		add(n, price["per_page"], 1)
-	}
-	if n, _ := u.Get(llm.SearchUnits); n > 0 && price["per_rerank"] != nil {
-		add(n, price["per_rerank"], 1)
-	}
-	if n, _ := u.Get(llm.AudioInMillis); n > 0 && price["per_audio_hour"] != nil {
-		add(n, price["per_audio_hour"], 3_600_000)
+	// A unit without a price is unknown, unless the row bills that side by tokens.
+	units := []struct {
+		kind llm.UsageKind
+		name string
+		per  int64
+	}{{llm.Pages, "per_page", 1}, {llm.SearchUnits, "per_rerank", 1}, {llm.AudioInMillis, "per_audio_hour", 3_600_000}}
+	for _, x := range units {
+		n, _ := u.Get(x.kind)
+		tokens, _ := u.Input()
+		switch {
+		case n > 0 && price[x.name] != nil:
+			add(n, price[x.name], x.per)
+		case n > 0 && tokens == 0:
+			return false
+		}
 	}
 	return tool(llm.WebSearches, "web_search") && tool(llm.FileSearches, "file_search") &&
 		tool(llm.CodeSessions, "code_interpreter_session", "code_execution")

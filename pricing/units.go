@@ -93,7 +93,7 @@ func (s *sums) units(m *model, u *llm.Usage) (unsure bool) {
 			continue
 		}
 		if f.rate < tokenRates {
-			if tokens, _ := u.Get(f.token); tokens > 0 && s.card.num.lists(f.rate) {
+			if tokens, _ := u.Get(f.token); tokens > 0 && s.num.lists(f.rate) {
 				continue
 			}
 		}
