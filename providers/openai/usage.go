@@ -1,0 +1,236 @@
+package openai
+
+import (
+	"strconv"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/spanwire/spanwire/llm"
+)
+
+// report is a usage object with the vendors' names for one thing made one (wire
+// reference, section 13). -1 means not told.
+type report struct {
+	input, output, total                                  int64
+	cached, write, write1h, write12h                      int64
+	audioIn, imageIn, videoIn                             int64
+	reasoning, audioOut, imageOut, videoOut, rejectedPred int64
+	searches, audioSeconds                                int64
+	marketCost                                            bool
+}
+
+// counts says where the figures stand: the first of the paths that holds a number.
+var counts = []struct {
+	dst   func(*report) *int64
+	paths []string
+}{
+	{func(r *report) *int64 { return &r.input }, []string{"prompt_tokens", "input_tokens"}},
+	{func(r *report) *int64 { return &r.output }, []string{"completion_tokens", "output_tokens"}},
+	{func(r *report) *int64 { return &r.total }, []string{"total_tokens"}},
+	{func(r *report) *int64 { return &r.cached }, in("cached_tokens", "prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens", "cache_read_input_tokens")},
+	{func(r *report) *int64 { return &r.write }, in("cache_write_tokens", "cache_creation_input_tokens")},
+	{func(r *report) *int64 { return &r.write1h }, in("cache_write_tokens_details.1h")},
+	{func(r *report) *int64 { return &r.write12h }, in("cache_write_tokens_details.12h")},
+	{func(r *report) *int64 { return &r.audioIn }, in("audio_tokens")},
+	{func(r *report) *int64 { return &r.imageIn }, in("image_tokens")},
+	{func(r *report) *int64 { return &r.videoIn }, in("video_tokens")},
+	{func(r *report) *int64 { return &r.reasoning }, out("reasoning_tokens", "reasoning_tokens")},
+	{func(r *report) *int64 { return &r.audioOut }, out("audio_tokens")},
+	{func(r *report) *int64 { return &r.imageOut }, out("image_tokens")},
+	{func(r *report) *int64 { return &r.videoOut }, out("video_tokens")},
+	{func(r *report) *int64 { return &r.rejectedPred }, out("rejected_prediction_tokens")},
+	{func(r *report) *int64 { return &r.searches }, []string{"server_tool_use_details.web_search_requests", "server_tool_use.web_search_requests", "num_search_queries"}},
+	{func(r *report) *int64 { return &r.audioSeconds }, []string{"prompt_audio_seconds"}},
+}
+
+// in lists the paths of a detail of the input; further ones stand at the top.
+func in(name string, top ...string) []string {
+	return append([]string{"prompt_tokens_details." + name, "prompt_token_details." + name,
+		"input_tokens_details." + name, "input_token_details." + name}, top...)
+}
+
+func out(name string, top ...string) []string {
+	return append([]string{"completion_tokens_details." + name, "completion_token_details." + name,
+		"output_tokens_details." + name, "output_token_details." + name}, top...)
+}
+
+// readReport reads a usage object; ok is false when nothing in it is a count.
+func readReport(raw []byte) (r report, ok bool) {
+	u := gjson.ParseBytes(raw)
+	for _, c := range counts {
+		dst := c.dst(&r)
+		*dst = -1
+		for _, path := range c.paths {
+			if n, told := count(u.Get(path)); told {
+				*dst = n
+				break
+			}
+		}
+	}
+	r.marketCost = u.Get("market_cost").Exists()
+	return r, r.input >= 0 || r.output >= 0 || r.total >= 0
+}
+
+// count reads a number of tokens: vendors send integers, floats and texts of them.
+func count(v gjson.Result) (int64, bool) {
+	var text string
+	switch v.Type {
+	case gjson.Number:
+		text = v.Raw
+	case gjson.String:
+		text = v.Str
+	default:
+		return 0, false
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return n, n >= 0 && n < 1<<53
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || f < 0 || f >= 1<<53 || f != f {
+		return 0, false
+	}
+	return int64(f + 0.5), true
+}
+
+// readUsage brings a usage object into the disjoint normal form. Which number
+// contains which differs by vendor; it is decided by what adds up to what, not by
+// who sent it.
+func readUsage(raw []byte) (u llm.Usage, ok bool) {
+	r, ok := readReport(raw)
+	if !ok {
+		return llm.Usage{}, false
+	}
+	r.settle()
+	u.Source = llm.UsageReported
+	clamped := r.setInput(&u)
+	clamped = r.setOutput(&u) || clamped
+	u.Inconsistent = clamped
+	if r.searches >= 0 {
+		u.Set(llm.WebSearches, r.searches)
+	}
+	if r.audioSeconds >= 0 && r.audioSeconds < 1<<40 {
+		u.Set(llm.AudioInMillis, r.audioSeconds*1000)
+	}
+	return u, true
+}
+
+func known(n int64) int64 { return max(n, 0) }
+
+// settle makes input and output contain all that belongs to them.
+func (r *report) settle() {
+	if r.input < 0 && r.output < 0 { // Voyage tells the total of an input alone
+		r.input = r.total
+		return
+	}
+	if r.output < 0 && r.total > r.input && r.input >= 0 {
+		r.output = r.total - r.input
+	}
+	if r.input < 0 && r.total >= r.output {
+		r.input = r.total - r.output
+	}
+	if r.input < 0 || r.output < 0 {
+		return
+	}
+	reasoning, audio := known(r.reasoning), known(r.audioIn)
+	extra := r.total - r.input - r.output
+	switch {
+	case r.total < 0:
+	case extra <= 0:
+	case extra == reasoning: // xAI
+		r.output += reasoning
+		return
+	case extra == audio: // Mistral
+		r.input += audio
+		return
+	case extra == reasoning+audio:
+		r.output, r.input = r.output+reasoning, r.input+audio
+		return
+	case r.reasoning < 0 && r.audioIn < 0: // Gemini's copy: thoughts in the total only
+		r.reasoning = extra
+		r.output += extra
+		return
+	}
+	// More reasoning than output, and a total that does not tell: off by rounding,
+	// or beside the output (Vercel's gateway before Gemini models).
+	if reasoning > r.output+max(2, r.output/10) || r.marketCost && reasoning > r.output {
+		r.output += reasoning
+	}
+}
+
+// setInput splits the input into its disjoint kinds and reports whether the parts
+// exceeded the whole.
+func (r *report) setInput(u *llm.Usage) (clamped bool) {
+	if r.input < 0 {
+		return false
+	}
+	left := r.input
+	take := func(n int64) int64 {
+		if n > left {
+			clamped = true
+			n = left
+		}
+		left -= n
+		return n
+	}
+	image, audio, video := known(r.imageIn), known(r.audioIn), known(r.videoIn)
+	write := known(r.write)
+	w1h, w12h := min(known(r.write1h), write), int64(0)
+	w12h = min(known(r.write12h), write-w1h)
+	cached := min(known(r.cached), r.input)
+	clamped = known(r.cached) > r.input // Grok on Azure
+	if clamped {
+		write, w1h, w12h = 0, 0, 0
+	}
+	// What was read from the cache and what is no text may overlap: by as much as
+	// they exceed the whole together, at least.
+	over := max(0, cached+write+image+audio+video-r.input)
+	cachedImage := min(over, image, cached)
+	cachedAudio := min(over-cachedImage, audio, cached-cachedImage)
+
+	set := func(k llm.UsageKind, told, n int64) {
+		if told >= 0 {
+			u.Set(k, take(n))
+		}
+	}
+	set(llm.CacheRead, r.cached, cached-cachedImage-cachedAudio)
+	if cachedImage > 0 {
+		u.Set(llm.CacheReadImage, take(cachedImage))
+	}
+	if cachedAudio > 0 {
+		u.Set(llm.CacheReadAudio, take(cachedAudio))
+	}
+	set(llm.CacheWrite, r.write, write-w1h-w12h)
+	set(llm.CacheWrite1h, r.write1h, w1h)
+	set(llm.CacheWrite12h, r.write12h, w12h)
+	set(llm.ImageInput, r.imageIn, image-cachedImage)
+	set(llm.AudioInput, r.audioIn, audio-cachedAudio)
+	set(llm.VideoInput, r.videoIn, video)
+	u.Set(llm.UncachedInput, left)
+	return clamped
+}
+
+// setOutput does the same for the output.
+func (r *report) setOutput(u *llm.Usage) (clamped bool) {
+	if r.output < 0 {
+		return false
+	}
+	left := r.output
+	set := func(k llm.UsageKind, n int64) {
+		if n < 0 {
+			return
+		}
+		if n > left {
+			clamped = true
+			n = left
+		}
+		left -= n
+		u.Set(k, n)
+	}
+	set(llm.Reasoning, r.reasoning)
+	set(llm.AudioOutput, r.audioOut)
+	set(llm.ImageOutput, r.imageOut)
+	set(llm.VideoOutput, r.videoOut)
+	set(llm.RejectedPrediction, r.rejectedPred)
+	u.Set(llm.OutputText, left)
+	return clamped
+}
