@@ -108,6 +108,9 @@ func (u Usage) CacheReads() (n int64, ok bool) { return u.sum(CacheRead, CacheRe
 // CacheWrites returns all tokens written to the cache, whatever their life.
 func (u Usage) CacheWrites() (n int64, ok bool) { return u.sum(CacheWrite, CacheWrite12h) }
 
+// Bits returns the kinds that are known as a set: bit k stands for kind k.
+func (u Usage) Bits() uint32 { return u.known }
+
 // Known says whether any kind at all is known.
 func (u Usage) Known() bool { return u.known != 0 }
 

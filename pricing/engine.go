@@ -1,6 +1,7 @@
 package pricing
 
 import (
+	"math/bits"
 	"strings"
 	"time"
 
@@ -17,10 +18,11 @@ type card struct {
 // sums are the parts of a cost, each over the denominator of its side.
 type sums struct {
 	card
-	fees  *period
-	parts [parts]wide // token charges
-	flat  [parts]wide // fees, over perHour
-	fail  llm.CostStatus
+	fees    *period
+	parts   [parts]wide // token charges
+	flat    [parts]wide // fees, over perHour
+	fail    llm.CostStatus
+	charged bool // there is a fee
 }
 
 // perHour is the denominator of fees: an hour in milliseconds.
@@ -57,8 +59,13 @@ func (c *compiled) cost(m *match, at time.Time, u *llm.Usage) llm.Cost {
 		return unset
 	}
 	s.tokens(u)
-	unsure = s.units(m.m, u) || unsure
-	s.tools(m, u)
+	if u.Bits()>>len(charges) != 0 {
+		unsure = s.units(m.m, u) || unsure
+		s.tools(m, u)
+	}
+	if p.fees.lists(feeRequest) {
+		s.fee(partTools, 1, p.fees.v[feeRequest], 1)
+	}
 	if s.fail != "" {
 		unset.Status = s.fail
 		return unset
@@ -148,8 +155,10 @@ func (m *match) rates(k *card, p *period, i int, at time.Time, u *llm.Usage) (un
 // scale multiplies the rates of one side. Those that a tier lists came with the
 // side's denominator already on them (see tier).
 func (k *card) scale(from, to rate, f, reg ratio) {
-	for r := from; r < to; r++ {
-		k.num.v[r] *= reg.num
+	if reg.num != 1 {
+		for r := from; r < to; r++ {
+			k.num.v[r] *= reg.num
+		}
 	}
 	side := 0
 	if from.output() {
@@ -233,8 +242,8 @@ func (w *window) holds(t time.Time) (in, certain bool) {
 func (s *sums) tokens(u *llm.Usage) {
 	chars, _ := u.Get(llm.Characters)
 	byChars := chars > 0 && s.fees.fees.lists(feeChars)
-	for i := range charges {
-		c := &charges[i]
+	for b := u.Bits() & (1<<len(charges) - 1); b != 0; b &= b - 1 {
+		c := &charges[bits.TrailingZeros32(b)]
 		n, _ := u.Get(c.kind)
 		if n == 0 || byChars && c.kind == llm.UncachedInput {
 			continue // text is billed in one unit, not in two
@@ -262,6 +271,7 @@ func (s *sums) fee(p part, n, v int64, per uint64) {
 	w := wide{}
 	w.addProduct(uint64(n), uint64(v))
 	s.flat[p].add(w.times(perHour / per))
+	s.charged = true
 }
 
 // total adds everything up and rounds once. The parts are rounded each; what
@@ -270,12 +280,11 @@ func (s *sums) total() (c llm.Cost, ok bool) {
 	in, out := s.den[0], s.den[1]
 	var p [parts]int64
 	var all wide
-	den := in / uint64(gcd(int64(in), int64(out))) * out
-	fees := false
-	for i := range s.flat {
-		fees = fees || s.flat[i] != wide{}
+	den := in
+	if in != out {
+		den = in / uint64(gcd(int64(in), int64(out))) * out
 	}
-	if fees {
+	if s.charged {
 		den *= perHour
 	}
 	largest := 0
@@ -284,8 +293,11 @@ func (s *sums) total() (c llm.Cost, ok bool) {
 		if part(i) == partOutput {
 			own = out
 		}
-		w := s.parts[i].times(den / own)
-		if fees {
+		w := s.parts[i]
+		if own != den {
+			w = w.times(den / own)
+		}
+		if s.charged {
 			w.add(s.flat[i].times(den / perHour))
 		}
 		if p[i], ok = w.over(den); !ok {

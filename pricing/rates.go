@@ -85,7 +85,7 @@ func chain(k llm.UsageKind, p part, rs ...rate) charge {
 	return c
 }
 
-// charges has every kind that counts tokens.
+// charges has every kind that counts tokens, in the order of the kinds.
 var charges = [...]charge{
 	chain(llm.UncachedInput, partInput, rInput),
 	chain(llm.CacheRead, partCacheRead, rCacheRead, rInput),

@@ -37,9 +37,6 @@ func (s *sums) tools(m *match, u *llm.Usage) {
 		}
 		s.fee(partTools, n, v, 1)
 	}
-	if s.fees.fees.lists(feeRequest) {
-		s.fee(partTools, 1, s.fees.fees.v[feeRequest], 1)
-	}
 }
 
 // toolsUsed says whether the provider executed a tool that may cost extra.
