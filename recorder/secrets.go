@@ -79,24 +79,48 @@ func (f *finder) at(i int) (secret, bool) {
 // mark is the fixed part of a kind of key, up to its anchor.
 type mark struct {
 	text  string
-	least int  // characters that follow
-	sure  bool // no word of a language looks like it: take whatever follows
-	loose bool // where a word begins, one digit in what follows is enough
+	least int // characters that follow
+	how   traits
 }
 
+// traits say how surely a mark tells a key from a word.
+type traits uint8
+
+const (
+	sure  traits = 1 << iota // no word looks like it: whatever follows is a key
+	loose                    // where a word begins, one digit in what follows is enough
+	solid                    // what follows has neither '-' nor '_' in it
+	alone                    // only where a word begins: too short to be told in the middle of base64
+)
+
 var marks = [256][]mark{ // by the byte before the anchor
-	'k': {{text: "gsk_", least: 20}, {text: "ek_", least: 16}, {text: "sk-", least: 16, loose: true}},
-	'i': {{text: "xai-", least: 20}, {text: "nvapi-", least: 20}},
-	'x': {{text: "pplx-", least: 20}},
-	'f': {{text: "hf_", least: 20}},
-	'8': {{text: "r8_", least: 20}},
-	'p': {{text: "ghp_", least: 20, sure: true}},
-	'o': {{text: "gho_", least: 20, sure: true}},
-	'u': {{text: "ghu_", least: 20, sure: true}},
-	's': {{text: "ghs_", least: 20, sure: true}},
-	'r': {{text: "ghr_", least: 20, sure: true}},
-	't': {{text: "github_pat_", least: 20, sure: true}, {text: "sk-ant-", least: 8, sure: true}},
-	'j': {{text: "sk-proj-", least: 8, sure: true}},
+	'k': {{"gsk_", 20, solid}, {"ek_", 16, 0}, {"sk-", 16, loose}},
+	'i': {{"xai-", 20, solid}, {"nvapi-", 20, 0}},
+	'x': {{"pplx-", 20, solid}},
+	'f': {{"hf_", 20, solid | alone}},
+	'8': {{"r8_", 20, solid | alone}},
+	'p': {{"ghp_", 20, sure}},
+	'o': {{"gho_", 20, sure}},
+	'u': {{"ghu_", 20, sure}},
+	's': {{"ghs_", 20, sure}},
+	'r': {{"ghr_", 20, sure}},
+	't': {{"github_pat_", 20, sure}, {"sk-ant-", 8, sure | alone}},
+	'j': {{"sk-proj-", 8, sure | alone}},
+}
+
+// prefixed finds the keys of vendors that begin with a word and '-' or '_'.
+func (f *finder) prefixed(i int) (secret, bool) {
+	if i == 0 {
+		return secret{}, false
+	}
+	for _, m := range marks[f.s[i-1]] {
+		if strings.HasSuffix(f.s[:i+1], m.text) {
+			if x, ok := f.marked(m, i+1); ok {
+				return x, true
+			}
+		}
+	}
+	return secret{}, false
 }
 
 // key finds a key by its own mark, or by the name of the field it is in.
@@ -107,26 +131,30 @@ func (f *finder) key(i int) (secret, bool) {
 	return f.field(i)
 }
 
-// prefixed finds the keys of vendors that begin with a word and '-' or '_'.
-func (f *finder) prefixed(i int) (secret, bool) {
-	if i == 0 {
+// marked returns the key that follows a mark, at from.
+func (f *finder) marked(m mark, from int) (secret, bool) {
+	start, end := from-len(m.text), f.run(runKey, from)
+	text := f.s[from:min(end, from+64)]
+	if m.how&solid != 0 {
+		if n := strings.IndexAny(text, "-_"); n >= 0 {
+			text = text[:n]
+		}
+	}
+	glued := f.inWord(start)
+	if len(text) < m.least || glued && m.how&alone != 0 {
 		return secret{}, false
 	}
-	for _, m := range marks[f.s[i-1]] {
-		if !strings.HasSuffix(f.s[:i+1], m.text) {
-			continue
-		}
-		start, from := i+1-len(m.text), i+1
-		end := f.run(runKey, from)
-		if end-from < m.least {
-			continue
-		}
-		word := start > 0 && is[f.s[start-1]]&inWord != 0
-		if m.sure && !(word && m.text[0] == 's') || keyLike(f.s[from:min(end, from+64)], word, m.loose) {
-			return secret{start, start + min(4, len(m.text)), end}, true
-		}
+	ok := m.how&sure != 0 || keyLike(text, glued, m.how&loose != 0)
+	return secret{start, start + min(4, len(m.text)), end}, ok
+}
+
+// inWord says whether the byte before i belongs to the same word. The letter of
+// an escape in JSON, as in \n, does not.
+func (f *finder) inWord(i int) bool {
+	if i == 0 || is[f.s[i-1]]&inWord == 0 {
+		return false
 	}
-	return secret{}, false
+	return i < 2 || f.s[i-2] != '\\' || strings.IndexByte("nrt", f.s[i-1]) < 0
 }
 
 // keyLike tells the text of a key from a word. Random text changes between
