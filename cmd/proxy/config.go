@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/viper"
 
 	"github.com/spanwire/spanwire/attribution"
+	"github.com/spanwire/spanwire/pricing"
 	"github.com/spanwire/spanwire/proxy"
 	"github.com/spanwire/spanwire/recorder"
 	"github.com/spanwire/spanwire/tracing"
@@ -52,6 +53,7 @@ type Config struct {
 	Attribution attribution.Config `mapstructure:",squash"` // default_team, content, teams, keys …
 
 	Proxy    proxy.Config    `mapstructure:"proxy"`
+	Pricing  Pricing         `mapstructure:"pricing"`
 	Recorder recorder.Config `mapstructure:"recorder"`
 	Tracing  tracing.Config  `mapstructure:"tracing"`
 
@@ -78,6 +80,46 @@ type Provider struct {
 		Header  *time.Duration `mapstructure:"header"`
 		Idle    *time.Duration `mapstructure:"idle"`
 	} `mapstructure:"timeouts"`
+}
+
+// Pricing says what of the price table is different here.
+type Pricing struct {
+	File      string            `mapstructure:"file"`    // in place of the built-in table
+	Overlay   string            `mapstructure:"overlay"` // rows laid over it
+	Models    map[string]string `mapstructure:"models"`  // name → name that it is priced as
+	Overrides []Override        `mapstructure:"overrides"`
+}
+
+// Override is the price of one model.
+type Override struct {
+	Provider string            `mapstructure:"provider"`
+	Model    string            `mapstructure:"model"`
+	Rates    map[string]string `mapstructure:"rates"` // decimal text: USD per million tokens, fees in USD each
+}
+
+// table builds the price table.
+func (p *Pricing) table() (*pricing.Table, error) {
+	opts := []pricing.Option{pricing.WithModels(p.Models)}
+	var over []pricing.Override
+	for _, o := range p.Overrides {
+		over = append(over, pricing.Override(o))
+	}
+	opts = append(opts, pricing.WithOverrides(over))
+	if p.Overlay != "" {
+		b, err := os.ReadFile(p.Overlay)
+		if err != nil {
+			return nil, fmt.Errorf("overlay: %w", err)
+		}
+		opts = append(opts, pricing.WithOverlay(b))
+	}
+	if p.File == "" {
+		return pricing.Default(opts...)
+	}
+	b, err := os.ReadFile(p.File)
+	if err != nil {
+		return nil, fmt.Errorf("file: %w", err)
+	}
+	return pricing.New(b, opts...)
 }
 
 // Secret says where a credential is. The file never holds one itself.
@@ -284,7 +326,7 @@ func flagName(key string) string { return strings.NewReplacer(".", "-", "_", "-"
 
 // files returns the files that a reload depends on, in a fixed order.
 func (l *loaded) files() []string {
-	files := []string{l.file, l.TLS.Cert, l.TLS.Key}
+	files := []string{l.file, l.TLS.Cert, l.TLS.Key, l.Pricing.File, l.Pricing.Overlay}
 	for _, p := range l.Providers {
 		if p.APIKey != nil {
 			files = append(files, p.APIKey.File)

@@ -151,6 +151,7 @@ func TestConfigErrors(t *testing.T) {
 	f("providers:\n  - {name: x, base_url: 'http://u:p@a'}\n", "x: base_url")
 	f("providers:\n  - {name: x, base_url: 'http://a'}\n  - {name: x, base_url: 'http://b'}\n", "x", "twice")
 	f("providers:\n  - {name: x, base_url: 'http://a', headers: {'a b': c}}\n", "headers")
+	f("providers:\n  - {name: x, base_url: 'http://a', timeouts: {idle: -1s}}\n", "x: timeouts.idle", "negative")
 	f("providers:\n  - {name: x, base_url: 'http://a', usage: guess}\n", "usage", "ask, count")
 	// Credentials.
 	f("providers:\n  - {name: x, base_url: 'http://a', api_key: {env: SPANWIRE_TEST_UNSET}}\n", "x: api_key", "SPANWIRE_TEST_UNSET")

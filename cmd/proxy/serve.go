@@ -51,13 +51,18 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 		defer private.Close()
 	}
 
-	traces, err := tracing.New(cfg.Tracing, tracing.Settings{Version: version, Stdout: s.stdout, Log: log})
+	cert, err := cfg.certificate()
 	if err != nil {
-		return fmt.Errorf("tracing: %w", err)
+		return fmt.Errorf("tls: %w", err)
 	}
+	certs := &certificates{cert: cert}
 	live, err := newLive(cfg.Config)
 	if err != nil {
 		return err
+	}
+	traces, err := tracing.New(cfg.Tracing, tracing.Settings{Version: version, Stdout: s.stdout, Log: log})
+	if err != nil {
+		return fmt.Errorf("tracing: %w", err)
 	}
 	sinks := []recorder.NamedSink{{Name: "tracing", Sink: traces}}
 	if s.sink != nil {
@@ -67,19 +72,14 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 		Reader: live, Tracer: traces, Attributor: live, Counter: tokenizer.New(), Pricer: live,
 		Place: traces.Place, Sinks: sinks, Log: log,
 	})
-	cert, err := cfg.certificate()
-	if err != nil {
-		return fmt.Errorf("tls: %w", err)
-	}
-	certs := &certificates{cert: cert}
 	relay, err := proxy.New(cfg.Proxy, proxy.Settings{
 		Router: live, Recorder: rec, Directive: live.Directive, TLS: certs.config(cfg.Config), Log: log,
 	})
 	if err != nil {
-		return fmt.Errorf("start the relay: %w", err)
+		return errors.Join(fmt.Errorf("start the relay: %w", err), rec.Close(ctx))
 	}
 	if err := publish(traces, relay, rec); err != nil {
-		return fmt.Errorf("publish metrics: %w", err)
+		return errors.Join(fmt.Errorf("publish metrics: %w", err), relay.Shutdown(ctx), rec.Close(ctx))
 	}
 	at := addresses{proxy: callers.Addr().String()}
 

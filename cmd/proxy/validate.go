@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -85,6 +86,11 @@ func (p *Provider) validate() error {
 	for name, value := range p.Headers {
 		if !fieldName.MatchString(name) || strings.ContainsFunc(value, unicode.IsControl) {
 			errs = append(errs, fmt.Errorf("headers: %q is not a header field", name))
+		}
+	}
+	for key, d := range map[string]*time.Duration{"connect": p.Timeouts.Connect, "tls": p.Timeouts.TLS, "header": p.Timeouts.Header, "idle": p.Timeouts.Idle} {
+		if d != nil && *d < 0 {
+			errs = append(errs, fmt.Errorf("timeouts.%s: must not be negative", key))
 		}
 	}
 	if p.Usage != "" {

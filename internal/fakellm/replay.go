@@ -25,7 +25,7 @@ const ReplayHeader = "X-Fakellm-Replay"
 // Play says how a recorded exchange is served.
 type Play struct {
 	Exchange string // name of its folder
-	Piece    int    // bytes a write, and a chunk of a stream; 0 writes the body in one piece
+	Piece    int    // bytes a write (see singly), and a chunk of a stream; 0 writes the body in one piece
 	CutAfter int    // body bytes (as they go over the wire) after which the connection is closed; 0 never
 	Gzip     bool   // compress the body and say so in content-encoding
 }
@@ -210,6 +210,13 @@ func (r *Recording) play(w io.Writer, p Play, headOnly bool) error {
 	return r.writeBody(w, body, p)
 }
 
+// Of a body in very many pieces the first ones are written one by one, the others
+// several at once: the chunks stay as small, and a play takes no seconds.
+const (
+	singly   = 1000
+	together = 50
+)
+
 func (r *Recording) writeBody(w io.Writer, body []byte, p Play) error {
 	cut := p.CutAfter > 0 && p.CutAfter < len(body)
 	if cut {
@@ -223,13 +230,15 @@ func (r *Recording) writeBody(w io.Writer, body []byte, p Play) error {
 	if r.Stream {
 		out = httputil.NewChunkedWriter(buf)
 	}
-	for len(body) > 0 {
+	for i := 0; len(body) > 0; i++ {
 		n := min(p.Piece, len(body))
 		if _, err := out.Write(body[:n]); err != nil {
 			return err
 		}
-		if err := buf.Flush(); err != nil {
-			return err
+		if i < singly || i%together == 0 {
+			if err := buf.Flush(); err != nil {
+				return err
+			}
 		}
 		body = body[n:]
 	}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/spanwire/spanwire/attribution"
+	"github.com/spanwire/spanwire/llm"
+	"github.com/spanwire/spanwire/pricing"
+	"github.com/spanwire/spanwire/providers"
+	"github.com/spanwire/spanwire/proxy"
+)
+
+// live is what a reload swaps while calls go on: where requests go, whose they
+// are, what they cost. The relay and the recorder ask it, many at a time, and
+// each question sees one configuration as a whole.
+type live struct {
+	parts  atomic.Pointer[parts]
+	prices *pricing.Table
+}
+
+type parts struct {
+	table       *providers.Table
+	upstreams   map[*providers.Row]*proxy.Upstream
+	attribution *attribution.Attributor
+}
+
+func newLive(c Config) (*live, error) {
+	prices, err := c.Pricing.table()
+	if err != nil {
+		return nil, fmt.Errorf("pricing: %w", err)
+	}
+	p, err := newParts(c)
+	if err != nil {
+		return nil, err
+	}
+	l := &live{prices: prices}
+	l.parts.Store(p)
+	return l, nil
+}
+
+// set puts another configuration into force, or none of it.
+func (l *live) set(c Config) error {
+	next, err := newLive(c)
+	if err != nil {
+		return err
+	}
+	l.prices.Replace(next.prices)
+	l.parts.Store(next.parts.Load())
+	return nil
+}
+
+func newParts(c Config) (*parts, error) {
+	entries := make([]providers.Entry, 0, len(c.Providers))
+	for _, p := range c.Providers {
+		e := providers.Entry{Name: p.Name, BaseURL: p.BaseURL, Dialect: p.Dialect, Headers: p.Headers, Usage: p.Usage}
+		if p.APIKey != nil {
+			key, err := p.APIKey.read()
+			if err != nil {
+				return nil, fmt.Errorf("providers: %s: %w", p.Name, err)
+			}
+			e.APIKey = key
+		}
+		entries = append(entries, e)
+	}
+	table, err := providers.New(entries, c.DefaultProvider)
+	if err != nil {
+		return nil, fmt.Errorf("providers: %w", err)
+	}
+	p := &parts{table: table, upstreams: make(map[*providers.Row]*proxy.Upstream), attribution: attribution.New(c.Attribution)}
+	for _, row := range table.Rows() {
+		p.upstreams[row] = upstream(row, c)
+	}
+	return p, nil
+}
+
+// upstream is a row as the relay sees it, with the rules of the configuration.
+func upstream(row *providers.Row, c Config) *proxy.Upstream {
+	u := &proxy.Upstream{
+		Name: row.Name, Scheme: row.Scheme, Host: row.Host, Port: row.Port, Drop: row.Drop, Dialect: dialect{row},
+		Timeouts: proxy.Timeouts(c.Timeouts),
+	}
+	for _, f := range row.Set {
+		u.Set = append(u.Set, proxy.Field(f))
+	}
+	policy := c.OnDisconnect
+	for _, p := range c.Providers {
+		if p.Name != row.Name {
+			continue
+		}
+		policy = cmp.Or(p.OnDisconnect, policy)
+		override(&u.Timeouts.Connect, p.Timeouts.Connect)
+		override(&u.Timeouts.TLS, p.Timeouts.TLS)
+		override(&u.Timeouts.Header, p.Timeouts.Header)
+		override(&u.Timeouts.Idle, p.Timeouts.Idle)
+	}
+	u.Disconnect = proxy.Disconnect{Drain: policy == "drain", Time: c.Drain.Time, Bytes: c.Drain.Bytes}
+	return u
+}
+
+func override(d, by *time.Duration) {
+	if by != nil {
+		*d = *by
+	}
+}
+
+// dialect is a row as the relay's dialect: the same methods, with the relay's own
+// word for what filters an answer.
+type dialect struct{ *providers.Row }
+
+func (d dialect) Edit(method, target string, body []byte) (at int, insert string, cut proxy.Filter) {
+	at, insert, filter := d.Row.Edit(method, target, body)
+	if filter != nil {
+		cut = filter
+	}
+	return at, insert, cut
+}
+
+// Route is the relay's Router.
+func (l *live) Route(method, target string, _ llm.Header) (proxy.Route, error) {
+	p := l.parts.Load()
+	row, upstreamTarget, err := p.table.Route(method, target)
+	if err != nil {
+		return proxy.Route{}, err
+	}
+	return proxy.Route{Upstream: p.upstreams[row], Target: upstreamTarget}, nil
+}
+
+// Directive says which fields of a request are not for the provider.
+func (l *live) Directive(name []byte) bool { return l.parts.Load().attribution.Directive(name) }
+
+// Read is the recorder's Reader.
+func (l *live) Read(x *llm.Exchange) (*llm.Call, error) { return l.parts.Load().table.Read(x) }
+
+// Attribute is the recorder's Attributor.
+func (l *live) Attribute(c *llm.Call, x *llm.Exchange) { l.parts.Load().attribution.Attribute(c, x) }
+
+// Price is the recorder's Pricer.
+func (l *live) Price(c *llm.Call) { l.prices.Price(c) }
