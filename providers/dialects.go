@@ -1,0 +1,162 @@
+package providers
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/spanwire/spanwire/internal/encoding"
+	"github.com/spanwire/spanwire/llm"
+	"github.com/spanwire/spanwire/providers/openai"
+)
+
+// Reader reads one response while it passes. Wrote is called by the goroutine of
+// the relay: cheap, bounded, never failing; p is not kept. Finish is called once,
+// afterwards and off the data path: it writes what was read into the call.
+type Reader interface {
+	Wrote(p []byte, at time.Time)
+	Finish(*llm.Call, *llm.Exchange) error
+}
+
+// Filter takes out of a response body (free of framing and content-encoding) what
+// an edit of the request brought into it. It is used by one goroutine.
+type Filter interface {
+	// Pass appends to dst what of p may go to the caller now; what is undecided is
+	// held back, bounded. p is not kept.
+	Pass(dst, p []byte) []byte
+	// Rest appends what is still held at the end of the body.
+	Rest(dst []byte) []byte
+}
+
+// dialect is what the table asks of a wire format.
+type dialect struct {
+	// readRequest reads what was asked. What it could not read is in c.Problems.
+	readRequest func(c *llm.Call, x *llm.Exchange) error
+	// newReader returns what reads the response, nil when there is nothing to read.
+	newReader func(x *llm.Exchange) Reader
+	// errorBody is the JSON of an error in the shape of the format.
+	errorBody func(status int, code, message string) []byte
+	// wantsBody and edit ask for the usage of streams; nil where the format always
+	// tells it.
+	wantsBody func(method, target string) bool
+	edit      func(body []byte) (at int, insert string, cut Filter)
+}
+
+// dialects are the wire formats that are read. Adding one is a folder and its row.
+var dialects = map[string]dialect{
+	"openai": {
+		readRequest: openai.Dialect{}.ReadRequest,
+		newReader:   func(x *llm.Exchange) Reader { return openai.Dialect{}.NewReader(x) },
+		errorBody:   openai.Dialect{}.ErrorBody,
+		wantsBody:   openai.Dialect{}.WantsBody,
+		edit: func(body []byte) (int, string, Filter) {
+			at, insert, cut := openai.Dialect{}.Edit(body)
+			if insert == "" {
+				return 0, "", nil
+			}
+			return at, insert, cut
+		},
+	},
+}
+
+// dialectNames are the formats that a row may name. One without a row in dialects
+// is relayed, and traced as plain HTTP; "http" says that it is to be.
+var dialectNames = []string{"openai", "anthropic", "gemini", "bedrock", "ollama", "cohere", "replicate", "watsonx", "http"}
+
+// guests are paths of one format that vendors of other formats serve too, by
+// their end (wire reference, sections 1 and 2): the same path is read the same way
+// wherever it is answered.
+var guests = []struct{ suffix, dialect string }{
+	{"/chat/completions", "openai"},
+	{"/v1/completions", "openai"},
+	{"/v1/embeddings", "openai"},
+	{"/openai/embeddings", "openai"},
+}
+
+func dialectOf(name string) dialect {
+	if d, ok := dialects[name]; ok {
+		return d
+	}
+	return plain(name)
+}
+
+// dialectFor returns the format of one exchange: that of the row, unless the path
+// is known to be of another.
+func (r *Row) dialectFor(x *llm.Exchange) dialect {
+	path := targetOf(x)
+	if i := strings.IndexByte(path, '?'); i >= 0 {
+		path = path[:i]
+	}
+	for _, g := range guests {
+		if r.Dialect != "http" && g.dialect != r.Dialect && strings.HasSuffix(path, g.suffix) {
+			return dialects[g.dialect]
+		}
+	}
+	return r.dialect
+}
+
+func targetOf(x *llm.Exchange) string {
+	if x.UpstreamTarget != "" {
+		return x.UpstreamTarget
+	}
+	return x.Target
+}
+
+// plain is an exchange whose format nobody reads here: a relayed HTTP exchange, of
+// which only the error is read by shape.
+func plain(name string) dialect {
+	return dialect{
+		readRequest: func(*llm.Call, *llm.Exchange) error { return nil },
+		newReader: func(x *llm.Exchange) Reader {
+			if x.Status < 400 {
+				return nil
+			}
+			return &errorReader{}
+		},
+		errorBody: errorBodies[name].body,
+	}
+}
+
+// errorReader keeps the beginning of an error answer.
+type errorReader struct{ head []byte }
+
+const maxErrorBody = 16 << 10
+
+func (r *errorReader) Wrote(p []byte, _ time.Time) {
+	r.head = append(r.head, p[:min(len(p), maxErrorBody-len(r.head))]...)
+}
+
+func (r *errorReader) Finish(c *llm.Call, x *llm.Exchange) error {
+	body, _ := encoding.Decode(x.ResponseHeader.Get("content-encoding"), r.head, 8*maxErrorBody)
+	if code, message, ok := openai.ErrorOf(x.Status, body); ok {
+		c.ErrorType, c.ErrorMessage = code, message
+	}
+	return nil
+}
+
+// errorShape makes the error body of a format that is not read yet: its clients
+// still expect their own (wire reference, section 14).
+type errorShape func(status int, code, message string) any
+
+var errorBodies = map[string]errorShape{
+	"anthropic": func(_ int, code, message string) any {
+		return map[string]any{"type": "error", "error": map[string]any{"type": code, "message": message}}
+	},
+	"gemini": func(status int, code, message string) any {
+		return map[string]any{"error": map[string]any{"code": status, "message": message, "status": strings.ToUpper(code)}}
+	},
+	"bedrock": func(_ int, _, message string) any { return map[string]any{"message": message} },
+	"ollama":  func(_ int, _, message string) any { return map[string]any{"error": message} },
+	"cohere":  func(_ int, _, message string) any { return map[string]any{"message": message} },
+}
+
+func (f errorShape) body(status int, code, message string) []byte {
+	if f == nil {
+		return openai.Dialect{}.ErrorBody(status, code, message)
+	}
+	b, err := json.Marshal(f(status, code, message))
+	if err != nil {
+		panic("BUG: error body: " + err.Error()) // maps of texts and numbers
+	}
+	return b
+}

@@ -1,0 +1,175 @@
+package providers
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+var (
+	// ErrTarget says that a request target is no path.
+	ErrTarget = errors.New("the request target is not a path")
+	// ErrNoRoute says that a path tells no provider and there is no default.
+	ErrNoRoute = errors.New("no provider for this path")
+	// ErrNeedsBase says that the provider's address is not known yet.
+	ErrNeedsBase = errors.New("the provider has no base_url")
+)
+
+// shape maps a path without a provider's name to a row (wire reference, section 2).
+type shape struct {
+	prefix string // of the path; ends with / where more must follow
+	has    string // further text in the path; "" when none is needed
+	exact  bool   // nothing follows
+	row    string
+	first  bool // before names of providers are looked at
+}
+
+// shapes are tried in this order. A prefix without a slash at its end matches the
+// whole path, or up to a slash or colon.
+var shapes = []shape{
+	{prefix: "/openai/deployments/", row: "azure", first: true},
+
+	{prefix: "/v1/messages", row: "anthropic"},
+	{prefix: "/v1/complete", row: "anthropic"},
+
+	{prefix: "/v1/projects/", row: "vertex"},
+	{prefix: "/v1beta1/", row: "vertex"},
+	{prefix: "/v1/publishers/", row: "vertex"},
+	{prefix: "/v1beta/", row: "gemini"},
+	{prefix: "/v1alpha/", row: "gemini"},
+	{prefix: "/upload/v1beta/", row: "gemini"},
+	{prefix: "/v1/models/", has: ":generateContent", row: "gemini"},
+	{prefix: "/v1/models/", has: ":streamGenerateContent", row: "gemini"},
+	{prefix: "/v1/models/", has: ":countTokens", row: "gemini"},
+	{prefix: "/v1/models/", has: ":embedContent", row: "gemini"},
+	{prefix: "/v1/models/", has: ":batchEmbedContents", row: "gemini"},
+
+	{prefix: "/model/", row: "bedrock"},
+
+	{prefix: "/v2/chat", row: "cohere"},
+	{prefix: "/v2/embed", row: "cohere"},
+	{prefix: "/v2/rerank", row: "cohere"},
+	{prefix: "/v1/chat", exact: true, row: "cohere"},
+	{prefix: "/v1/embed", row: "cohere"},
+	{prefix: "/v1/generate", row: "cohere"},
+	{prefix: "/v1/rerank", row: "cohere"},
+	{prefix: "/compatibility/v1/", row: "cohere"},
+
+	{prefix: "/models/chat/completions", row: "azure-ai"},
+	{prefix: "/models/embeddings", row: "azure-ai"},
+
+	{prefix: "/api/v1/", row: "openrouter"},
+	{prefix: "/api/v2/cortex/", row: "snowflake"},
+	{prefix: "/api/paas/", row: "zai"},
+	{prefix: "/api/coding/paas/", row: "zai"},
+	{prefix: "/api/", row: "ollama"},
+	{prefix: "/compatible-mode/", row: "alibaba"},
+	{prefix: "/inference/v1/", row: "fireworks"},
+	{prefix: "/v1/predictions", row: "replicate"},
+	{prefix: "/ml/v1/", row: "watsonx"},
+}
+
+// shaped is a shape with the row it leads to.
+type shaped struct {
+	shape
+	to *Row
+}
+
+func (s *shaped) match(path string) bool {
+	if !strings.HasPrefix(path, s.prefix) {
+		return false
+	}
+	rest := path[len(s.prefix):]
+	if s.exact {
+		return rest == ""
+	}
+	if rest != "" && s.prefix[len(s.prefix)-1] != '/' && rest[0] != '/' && rest[0] != ':' {
+		return false
+	}
+	return s.has == "" || strings.Contains(rest, s.has)
+}
+
+// Route returns the provider that a request is for, and the path and query to ask
+// it for. The first segment may name the provider: it is taken off. A path without
+// a name goes by its shape, else to the default provider. Nothing is unescaped or
+// cleaned: what follows goes to the provider byte for byte, and only behind the
+// prefix of its base URL, if it has one.
+//
+// It allocates nothing but that text, where it is not a part of target.
+func (t *Table) Route(method, target string) (*Row, string, error) {
+	if target == "" || target[0] != '/' {
+		return nil, "", ErrTarget
+	}
+	row, rest, err := t.find(target)
+	if err != nil {
+		return nil, "", err
+	}
+	if row.Scheme == "" {
+		return nil, "", row.unaddressed()
+	}
+	if row.ownKey && row.Key == KeyGoogle {
+		rest = withoutKey(rest)
+	}
+	if row.Prefix != "" {
+		rest = row.Prefix + rest
+	}
+	return row, rest, nil
+}
+
+func (t *Table) find(target string) (row *Row, rest string, err error) {
+	path := target
+	if i := strings.IndexByte(target, '?'); i >= 0 {
+		path = target[:i]
+	}
+	for i := range t.shapes {
+		if s := &t.shapes[i]; s.first && s.match(path) {
+			return s.to, target, nil
+		}
+	}
+	end := len(path)
+	if i := strings.IndexByte(path[1:], '/'); i >= 0 {
+		end = i + 1
+	}
+	if row = t.rows[path[1:end]]; row != nil {
+		rest = target[end:]
+		if rest == "" || rest[0] != '/' {
+			rest = "/" + rest
+		}
+		return row, rest, nil
+	}
+	for i := range t.shapes {
+		if s := &t.shapes[i]; !s.first && s.match(path) {
+			return s.to, target, nil
+		}
+	}
+	if t.fallback == nil {
+		return nil, "", ErrNoRoute
+	}
+	return t.fallback, target, nil
+}
+
+func (r *Row) unaddressed() error {
+	if r.hint == "" {
+		return fmt.Errorf("provider %s: %w: set it in the configuration", r.Name, ErrNeedsBase)
+	}
+	return fmt.Errorf("provider %s: %w: its host holds a name of your own, so set it in the configuration, for instance to %s", r.Name, ErrNeedsBase, r.hint)
+}
+
+// withoutKey takes the caller's key out of a query, where a configured one is
+// sent instead.
+func withoutKey(target string) string {
+	path, query, ok := strings.Cut(target, "?")
+	if !ok || !strings.Contains(query, "key=") {
+		return target
+	}
+	var keep []string
+	for pair := range strings.SplitSeq(query, "&") {
+		if !strings.HasPrefix(pair, "key=") {
+			keep = append(keep, pair)
+		}
+	}
+	if len(keep) == 0 {
+		return path
+	}
+	return path + "?" + strings.Join(keep, "&")
+}
