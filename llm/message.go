@@ -40,6 +40,8 @@ type Part struct {
 	// lower-case hex digest of it. Both are set where the content was left out.
 	Size   int64
 	SHA256 string
+	// Width and Height are those of an image in pixels; 0 when not known.
+	Width, Height int
 }
 
 // Tool is a tool definition offered to the model.

@@ -1,0 +1,161 @@
+package tokenizer
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+//go:embed overheads.json
+var overheads []byte
+
+// Names of the vocabularies.
+const (
+	o200k  = "o200k_base"
+	cl100k = "cl100k_base"
+	p50k   = "p50k_base"
+	r50k   = "r50k_base"
+)
+
+type (
+	table struct {
+		What      string        `json:"what"`
+		Encodings []encodingRow `json:"encodings"`
+		Families  []family      `json:"families"`
+		Classes   []class       `json:"classes"`
+		Images    []imageRow    `json:"images"`
+	}
+	encodingRow struct {
+		Encoding string   `json:"encoding"`
+		Prefixes []string `json:"prefixes"`
+		Names    []string `json:"names"`
+	}
+	// family is models whose text costs a percentage of what o200k_base makes of it.
+	family struct {
+		Model   string `json:"model"`
+		Percent int64  `json:"percent"`
+		re      *regexp.Regexp
+	}
+	// class is models that wrap a chat in the same way. All numbers are tokens.
+	class struct {
+		Name            string   `json:"name"`
+		Prefixes        []string `json:"prefixes"`
+		HiddenReasoning bool     `json:"hidden_reasoning"` // bills reasoning that it does not show
+		Prompt          int64    `json:"prompt"`           // once a prompt
+		Message         int64    `json:"message"`          // a message
+		Named           int64    `json:"named"`            // a message with a name
+		Chat            wrapping `json:"chat"`
+		Responses       wrapping `json:"responses"`
+	}
+	// wrapping is what differs between the two ways to ask.
+	wrapping struct {
+		Tools           int64 `json:"tools"`             // once, beside the tools' text
+		ToolsWithSystem int64 `json:"tools_with_system"` // once, with tools and instructions
+		ToolCall        int64 `json:"tool_call"`         // a call in the prompt, with its result
+		Answer          int64 `json:"answer"`            // an answer with text
+		AnswerCall      int64 `json:"answer_call"`       // a call in an answer
+	}
+	imageRow struct {
+		Prefixes     []string `json:"prefixes"`
+		Base         int64    `json:"base"`
+		Tile         int64    `json:"tile"`
+		PatchPercent int64    `json:"patch_percent"`
+	}
+)
+
+var rules = mustRead(overheads)
+
+func mustRead(data []byte) *table {
+	t := &table{}
+	d := json.NewDecoder(strings.NewReader(string(data)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(t); err != nil {
+		panic(fmt.Sprintf("BUG: overheads.json: %v", err))
+	}
+	for i := range t.Families {
+		t.Families[i].re = regexp.MustCompile(t.Families[i].Model)
+	}
+	return t
+}
+
+// model is what is known of a model by its name.
+type model struct {
+	name     string // normalised
+	encoding string
+	percent  int64  // of what the encoding says
+	public   bool   // the encoding is the model's own
+	class    *class // how it wraps a chat; that of the first class when not public
+}
+
+// maxName bounds the model names that are looked at.
+const maxName = 256
+
+// lookup finds what to count a model's text with. An unknown name is counted
+// with o200k_base as it is.
+func lookup(name string) model {
+	m := model{name: normalise(name), encoding: o200k, percent: 100, class: &rules.Classes[0]}
+	if e := m.own(); e != "" {
+		m.encoding, m.public = e, true
+		for i := range rules.Classes {
+			if hasPrefix(m.name, rules.Classes[i].Prefixes) {
+				m.class = &rules.Classes[i]
+			}
+		}
+		return m
+	}
+	for i := range rules.Families {
+		if rules.Families[i].re.MatchString(m.name) {
+			m.percent = rules.Families[i].Percent
+			break
+		}
+	}
+	return m
+}
+
+// own returns the model's encoding by the longest prefix that fits, or "".
+func (m *model) own() (encoding string) {
+	longest := 0
+	for _, row := range rules.Encodings {
+		for _, n := range row.Names {
+			if n == m.name {
+				return row.Encoding
+			}
+		}
+		for _, p := range row.Prefixes {
+			if len(p) > longest && strings.HasPrefix(m.name, p) {
+				encoding, longest = row.Encoding, len(p)
+			}
+		}
+	}
+	return encoding
+}
+
+// normalise takes off what vendors and fine-tuning put around a model's name.
+func normalise(name string) string {
+	if len(name) > maxName {
+		name = name[:maxName]
+	}
+	name = strings.ToLower(strings.TrimSpace(name))
+	if base, ok := strings.CutPrefix(name, "ft:"); ok {
+		name, _, _ = strings.Cut(base, ":")
+	}
+	if i := strings.LastIndexByte(name, '/'); i >= 0 {
+		name = name[i+1:]
+	}
+	name = strings.TrimPrefix(name, "openai.") // of Bedrock
+	if i := strings.IndexByte(name, ':'); i > 0 {
+		name = name[:i] // gpt-oss:20b, gpt-4o:nitro
+	}
+	return name
+}
+
+func hasPrefix(s string, prefixes []string) bool {
+	for _, p := range prefixes {
+		if strings.HasPrefix(s, p) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,164 @@
+package tokenizer
+
+import (
+	"strings"
+
+	"github.com/spanwire/spanwire/llm"
+)
+
+// prompt counts the input and sets it.
+func (w *work) prompt() {
+	if w.call.Content != llm.ContentFull && w.call.Content != "" && len(w.call.Input) == 0 && len(w.call.System) == 0 {
+		return // the text is not there
+	}
+	var n int64
+	if w.call.Operation == opChat || w.call.Operation == opGenerate {
+		n = w.chat()
+	} else {
+		for i := range w.call.Input {
+			n += w.parts(w.call.Input[i].Parts)
+		}
+	}
+	n += w.lost()
+	w.call.Usage.Set(llm.UncachedInput, w.meter.scaled(n))
+}
+
+// chat counts messages, tools and what wraps them.
+func (w *work) chat() int64 {
+	w.meter.worse(llm.UsageRule)
+	c, call := w.model.class, w.call
+	n := c.Prompt
+	system := len(call.System) > 0
+	if system {
+		n += c.Message + w.meter.text("system") + w.parts(call.System)
+	}
+	for i := range call.Input {
+		m := &call.Input[i]
+		system = system || m.Role == "system" || m.Role == "developer"
+		n += c.Message + w.meter.text(m.Role) + w.parts(m.Parts)
+		if m.Name != "" {
+			n += w.meter.text(m.Name) + c.Named
+		}
+		for j := range m.Parts {
+			if m.Parts[j].Type == llm.PartToolCall {
+				n += w.wrap.ToolCall
+			}
+		}
+	}
+	if len(call.Tools) > 0 {
+		text, whole := namespace(call.Tools)
+		if !whole {
+			w.meter.worse(llm.UsageEstimated)
+		}
+		n += w.meter.text(text) + w.wrap.Tools
+		if system {
+			n += w.wrap.ToolsWithSystem
+		}
+	}
+	return max(n, 0)
+}
+
+// parts counts the content of one message.
+func (w *work) parts(parts []llm.Part) (n int64) {
+	for i := range parts {
+		n += w.part(&parts[i])
+	}
+	return n
+}
+
+func (w *work) part(p *llm.Part) int64 {
+	switch p.Type {
+	case llm.PartText, llm.PartReasoning, llm.PartRefusal:
+		return w.textOrSize(p.Content, p.Size)
+	case llm.PartToolCall:
+		return w.meter.text(p.Name) + w.textOrSize(p.Arguments, p.Size)
+	case llm.PartToolCallResponse:
+		return w.textOrSize(p.Response, p.Size)
+	case partTokens:
+		return min(max(p.Size, 0), maxExact)
+	case llm.PartBlob, llm.PartURI, llm.PartFile:
+		return w.media(p)
+	}
+	w.meter.worse(llm.UsageEstimated) // of a kind that nobody can count
+	return 0
+}
+
+// textOrSize counts a text; where it was left out, or cut, its size tells the rest.
+func (w *work) textOrSize(s string, size int64) int64 {
+	n := w.meter.text(s)
+	if rest := size - int64(len(s)); rest > 0 {
+		n += w.meter.unseen(rest)
+	}
+	return n
+}
+
+// media counts what is not text. Its bytes are never tokenised: an image by its
+// size where that is known, everything else by a lower bound.
+func (w *work) media(p *llm.Part) int64 {
+	if p.Modality != "image" {
+		w.meter.worse(llm.UsageEstimated)
+		return 0
+	}
+	n, known := w.model.image(p.Width, p.Height)
+	if !known {
+		w.meter.worse(llm.UsageEstimated)
+	}
+	return n
+}
+
+// lost estimates the text of a request of which only a part was kept.
+func (w *work) lost() int64 {
+	lost := false
+	for _, p := range w.call.Problems {
+		lost = lost || strings.HasPrefix(p, "request")
+	}
+	if !lost {
+		return 0
+	}
+	w.meter.worse(llm.UsageEstimated)
+	rest := w.call.RequestBytes - w.meter.bytes
+	for i := range w.call.Input {
+		for j := range w.call.Input[i].Parts {
+			if p := &w.call.Input[i].Parts[j]; p.Type == llm.PartBlob {
+				rest -= p.Size
+			}
+		}
+	}
+	if rest <= w.call.RequestBytes/4 { // the frame around the text is that much
+		return 0
+	}
+	return w.meter.unseen(rest)
+}
+
+// answer counts the output and sets it.
+func (w *work) answer() {
+	if brokeOff(w.call) || w.model.public && w.model.class.HiddenReasoning && w.call.Operation != opCompletion {
+		w.meter.worse(llm.UsagePartial)
+	}
+	var text, reasoning int64
+	for i := range w.call.Output {
+		m := &w.call.Output[i]
+		said := false
+		for j := range m.Parts {
+			p := &m.Parts[j]
+			switch n := w.part(p); p.Type {
+			case llm.PartReasoning:
+				reasoning += n
+			case llm.PartToolCall:
+				text += n + w.wrap.AnswerCall
+			default:
+				text, said = text+n, true
+			}
+		}
+		if said && w.call.Operation != opCompletion {
+			text += w.wrap.Answer
+		}
+	}
+	if w.call.Operation != opCompletion {
+		w.meter.worse(llm.UsageRule)
+	}
+	w.call.Usage.Set(llm.OutputText, w.meter.scaled(text))
+	if reasoning > 0 {
+		w.call.Usage.Set(llm.Reasoning, w.meter.scaled(reasoning))
+	}
+}
