@@ -1,7 +1,9 @@
 package providers
 
 import (
+	"cmp"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"time"
 
@@ -129,7 +131,7 @@ func (r *errorReader) Wrote(p []byte, _ time.Time) {
 func (r *errorReader) Finish(c *llm.Call, x *llm.Exchange) error {
 	body, _ := encoding.Decode(x.ResponseHeader.Get("content-encoding"), r.head, 8*maxErrorBody)
 	if code, message, ok := openai.ErrorOf(x.Status, body); ok {
-		c.ErrorType, c.ErrorMessage = code, message
+		c.ErrorType, c.ErrorMessage = cmp.Or(code, strconv.Itoa(x.Status)), message
 	}
 	return nil
 }

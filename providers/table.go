@@ -193,6 +193,9 @@ func (r *Row) address(base string) error {
 	if base == "" {
 		return nil
 	}
+	if strings.ContainsAny(base, "{}<>") {
+		return fmt.Errorf("base_url: put names of your own in place of those in braces")
+	}
 	u, err := url.Parse(base)
 	if err != nil {
 		return fmt.Errorf("base_url: not a URL") // its text may hold a password
@@ -206,8 +209,6 @@ func (r *Row) address(base string) error {
 		return fmt.Errorf("base_url: no user or password here; use api_key or headers")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return fmt.Errorf("base_url: no query and no fragment here")
-	case strings.ContainsAny(u.Host, "{}<>") || strings.ContainsAny(u.Path, "{}<>"):
-		return fmt.Errorf("base_url %q: put your own names in place of those in braces", base)
 	}
 	r.Scheme, r.Host = u.Scheme, strings.ToLower(u.Hostname())
 	r.Port = map[string]int{"http": 80, "https": 443}[u.Scheme]
