@@ -93,11 +93,16 @@ func (a *answer) read(data []byte, at time.Time, whole bool) (ok bool) {
 			a.cur.padding = m.val
 		}
 	}
-	// Choices last: their reading may depend on the id, wherever that stood.
-	for e := array(choices); e.next(); {
-		a.readChoice(e.val, at, whole)
+	// Choices last: their reading may depend on the id, wherever that stood. A chunk
+	// that was cut off brings none: what decides its meaning may be missing.
+	if ok = m.whole(); !ok && !whole {
+		return false
 	}
-	if ok = m.whole(); ok && !whole {
+	position := 0
+	for e := array(choices); e.next(); position++ {
+		a.readChoice(e.val, position, at, whole)
+	}
+	if ok && !whole {
 		a.learn(data)
 	}
 	return ok
@@ -193,9 +198,12 @@ func (a *answer) readBare(val []byte, at time.Time) {
 }
 
 // readChoice takes one element of choices.
-func (a *answer) readChoice(val []byte, at time.Time, whole bool) {
+func (a *answer) readChoice(val []byte, position int, at time.Time, whole bool) {
 	var delta, message, text, finish, role []byte
 	index := 0
+	if whole {
+		index = position
+	}
 	for m := object(val); m.next(); {
 		switch string(m.key) {
 		case "index":

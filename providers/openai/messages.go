@@ -112,8 +112,8 @@ func toolResult(content []byte, id, name string) []llm.Part {
 
 // readContent reads content that is a text or a list of parts.
 func readContent(val []byte) (parts []llm.Part) {
-	if len(val) > 0 && val[0] == '"' {
-		return []llm.Part{{Type: llm.PartText, Content: str(val)}}
+	if s := str(val); s != "" {
+		return []llm.Part{{Type: llm.PartText, Content: s}}
 	}
 	for e := array(val); e.next(); {
 		if e.val[0] == '"' {
