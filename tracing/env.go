@@ -123,7 +123,7 @@ func (env environment) fill(t *target, insecure *bool) error {
 // one signal is taken as it is.
 func (t *target) place(base, exact, metricsExact string, insecure bool) error {
 	if t.protocol == protocolGRPC {
-		return t.placeGRPC(first(exact, base), first(metricsExact, base), insecure)
+		return t.placeGRPC(first(exact, base), first(metricsExact, base), exact != "" && base == "", insecure)
 	}
 	if base == "" && exact == "" {
 		base = "http://localhost:4318"
@@ -155,7 +155,7 @@ func signalURL(base, path string) string {
 	return u.String()
 }
 
-func (t *target) placeGRPC(endpoint, metrics string, insecure bool) error {
+func (t *target) placeGRPC(endpoint, metrics string, spansOnly, insecure bool) error {
 	endpoint = first(endpoint, "http://localhost:4317")
 	scheme, host, ok := strings.Cut(endpoint, "://")
 	if !ok {
@@ -170,8 +170,10 @@ func (t *target) placeGRPC(endpoint, metrics string, insecure bool) error {
 	host, _, _ = strings.Cut(host, "/")
 	t.plaintext = scheme == "http"
 	t.endpoint = scheme + "://" + host
-	t.metrics = metrics
-	if t.metrics == "" || !strings.Contains(t.metrics, "://") {
+	switch {
+	case strings.Contains(metrics, "://"):
+		t.metrics = metrics
+	case metrics != "" || !spansOnly:
 		t.metrics = t.endpoint
 	}
 	return nil

@@ -217,4 +217,6 @@ func TestMetricsOverOTLP(t *testing.T) {
 	f(tracing.Exporter{Type: "otlp", Endpoint: r.serveHTTP(t), SkipMetrics: true}, r, false)
 	r = newReceiver()
 	f(tracing.Exporter{Type: "otlp", TracesEndpoint: r.serveHTTP(t) + "/v1/traces"}, r, false)
+	r = newReceiver()
+	f(tracing.Exporter{Type: "otlp", Protocol: "grpc", TracesEndpoint: "http://" + r.serveGRPC(t, nil)}, r, false)
 }

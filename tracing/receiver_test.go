@@ -42,7 +42,8 @@ type receiver struct {
 	attempts int
 	// answer decides about a request before it is kept; nil accepts everything.
 	answer func(attempt int, r *collector.ExportTraceServiceRequest, size int) verdict
-	came   chan struct{} // has one element for each attempt, as far as there is room
+	came   chan struct{} // has one element for each attempt
+	kept   chan struct{} // has one element for each request that was accepted
 }
 
 // verdict is how a receiver answers a request.
@@ -55,7 +56,9 @@ type verdict struct {
 	wait     <-chan struct{}
 }
 
-func newReceiver() *receiver { return &receiver{came: make(chan struct{}, 10_000)} }
+func newReceiver() *receiver {
+	return &receiver{came: make(chan struct{}, 10_000), kept: make(chan struct{}, 10_000)}
+}
 
 func (r *receiver) judge(req *collector.ExportTraceServiceRequest, h http.Header, size int) verdict {
 	r.mu.Lock()
@@ -75,6 +78,7 @@ func (r *receiver) judge(req *collector.ExportTraceServiceRequest, h http.Header
 		r.requests = append(r.requests, req)
 		r.headers = append(r.headers, h)
 		r.mu.Unlock()
+		r.kept <- struct{}{}
 	}
 	return v
 }

@@ -33,6 +33,7 @@ const (
 const (
 	previewRunes = 96
 	previewParts = 4
+	rowRunes     = 400
 	wordRunes    = 64
 )
 
@@ -60,8 +61,9 @@ func (w *textWriter) encode(c *llm.Call) []byte {
 	return w.b
 }
 
+// row adds a line. All of its text passes through word: much of it is not ours.
 func (w *textWriter) row(name, text string) {
-	if text != "" {
+	if text = word(text, rowRunes); text != "" {
 		w.rows = append(w.rows, row{name, text})
 	}
 }
@@ -76,8 +78,7 @@ func (w *textWriter) head(c *llm.Call) {
 	if c.Kind == llm.KindHTTP {
 		what, who = methodOf(c.Method), first(c.Route, c.ServerAddress)
 		model = word(c.Path, wordRunes)
-	}
-	if c.ResponseModel != "" && c.ResponseModel != c.RequestModel {
+	} else if c.ResponseModel != "" && c.ResponseModel != c.RequestModel {
 		model = strings.TrimSpace(model + " → " + word(c.ResponseModel, wordRunes))
 	}
 	if c.Stream {
@@ -139,6 +140,9 @@ func tokensText(c *llm.Call) string {
 		return "unknown · " + source
 	}
 	in := countText(u.Input()) + " in" + detail(part(u.CacheReads())+" cached", part(u.CacheWrites())+" cache write")
+	if _, told := u.Output(); !told && c.Operation == "embeddings" {
+		return in + " · " + source
+	}
 	reasoning, ok := u.Get(llm.Reasoning)
 	out := countText(u.Output()) + " out" + detail(part(reasoning, ok)+" reasoning")
 	return in + " + " + out + " · " + source
@@ -196,7 +200,7 @@ func timeText(c *llm.Call) string {
 	if c.Overhead > 0 {
 		texts = append(texts, "proxy "+shortTime(c.Overhead))
 	}
-	if c.Ended != "" && c.Ended != llm.EndComplete {
+	if c.Ended != "" && c.Ended != llm.EndComplete && errorType(c) == "" {
 		texts = append(texts, string(c.Ended))
 	}
 	return joinDot(texts...)
@@ -268,7 +272,7 @@ func more(n int) string {
 	if n <= 0 {
 		return ""
 	}
-	return fmt.Sprintf("  (+%d)", n)
+	return fmt.Sprintf(" (+%d)", n)
 }
 
 func joinDot(texts ...string) string {
