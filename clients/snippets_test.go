@@ -18,21 +18,21 @@ type snippet struct {
 	where, language, code string
 }
 
-var runnable = regexp.MustCompile("(?ms)^```(\\w+) run\n(.*?)^```")
-
-func snippets(t *testing.T) []snippet {
+// blocks returns the fenced blocks of all pages with this word in their info string.
+func blocks(t *testing.T, word string) []snippet {
 	t.Helper()
 	pages, err := filepath.Glob("../docs/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
+	fenced := regexp.MustCompile("(?ms)^```(\\w+) " + word + "\n(.*?)^```")
 	var all []snippet
 	for _, page := range append(pages, "../README.md") {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range runnable.FindAllSubmatchIndex(text, -1) {
+		for _, m := range fenced.FindAllSubmatchIndex(text, -1) {
 			line := 1 + strings.Count(string(text[:m[0]]), "\n")
 			all = append(all, snippet{
 				where:    fmt.Sprintf("%s:%d", filepath.Base(page), line),
@@ -71,7 +71,7 @@ func (s snippet) command(t *testing.T, url string) *exec.Cmd {
 }
 
 func TestSnippetsOfTheDocumentationRun(t *testing.T) {
-	all := snippets(t)
+	all := blocks(t, "run")
 	if len(all) < 5 {
 		t.Fatalf("%d snippets found: the pattern misses some", len(all))
 	}
@@ -113,5 +113,60 @@ func TestSnippetsOfTheDocumentationRun(t *testing.T) {
 				t.Errorf("%s: %v", s.where, err)
 			}
 		}
+	}
+}
+
+// A block of configuration on a page is one that the program takes.
+func TestConfigurationOfTheDocumentationIsValid(t *testing.T) {
+	all := blocks(t, "config")
+	if len(all) < 4 {
+		t.Fatalf("%d blocks found: the pattern misses some", len(all))
+	}
+	bin, err := buildProxy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		t.Run(s.where, func(t *testing.T) {
+			config := filepath.Join(t.TempDir(), "config.yaml")
+			if err := os.WriteFile(config, []byte(s.code), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command(bin, "--check", "--config", config)
+			cmd.Dir = t.TempDir()
+			cmd.Env = append(os.Environ(), "GROQ_API_KEY=fake", "LANGFUSE_AUTH=fake")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}
+
+// changing is what differs from one run to the next: times, durations, ids.
+var changing = regexp.MustCompile(`\b\d\d:\d\d:\d\d\.\d{3}\b|\b\d+(\.\d+)?(ms|µs|s)\b|\b[0-9a-f]{16,}\b|\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b`)
+
+// The README shows what the demo prints, shortened by whole lines.
+func TestReadmeShowsWhatTheDemoPrints(t *testing.T) {
+	shown := blocks(t, "demo")
+	if len(shown) != 1 {
+		t.Fatalf("%d blocks of demo output, want 1", len(shown))
+	}
+	bin, err := buildProxy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(bin, "--demo-once", "--listen", "127.0.0.1:0", "--admin", "off")
+	cmd.Dir = t.TempDir()
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest := changing.ReplaceAllString(string(out), "~")
+	for line := range strings.Lines(changing.ReplaceAllString(shown[0].code, "~")) {
+		_, after, found := strings.Cut(rest, line)
+		if !found {
+			t.Fatalf("the demo does not print this line of the README, or not in this place:\n%sit prints:\n%s", line, out)
+		}
+		rest = after
 	}
 }

@@ -143,3 +143,55 @@ func TestTelemetryPageIsComplete(t *testing.T) {
 		t.Error("no attribute name found in tracing/: the rule checks nothing")
 	}
 }
+
+// inlineKey is a key of the configuration with a value, as pages mention it.
+var inlineKey = regexp.MustCompile("`([a-z_]+(?:\\.[a-z_]+)*): [^`]+`")
+
+// Pages name keys by their whole path, and only keys that exist. Fields of an
+// item of a list or a map (a provider's usage) stand in a comment of config.yaml.
+func TestDocumentedKeysExist(t *testing.T) {
+	reference := string(find(t, "config.yaml").data)
+	keys := configKeys(reference)
+	for _, f := range files(t, func(f file) bool { return f.name == "README.md" || f.dir() == "docs" }) {
+		for _, m := range inlineKey.FindAllSubmatch(f.data, -1) {
+			key := string(m[1])
+			field := regexp.MustCompile(`(?m)^\s*#.*\b` + regexp.QuoteMeta(key) + `\b`)
+			if !keys[key] && (strings.Contains(key, ".") || !field.MatchString(reference)) {
+				t.Errorf("%s names the key %s, which config.yaml does not have", f.name, key)
+			}
+		}
+	}
+}
+
+// configKeys returns the paths of the keys of a YAML file of nested maps.
+func configKeys(text string) map[string]bool {
+	keys := map[string]bool{}
+	entry := regexp.MustCompile(`^( *)([a-z_]+):`)
+	var parents []string
+	for line := range strings.Lines(text) {
+		m := entry.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		depth := min(len(m[1])/2, len(parents))
+		parents = append(parents[:depth], m[2])
+		keys[strings.Join(parents, ".")] = true
+	}
+	return keys
+}
+
+var vendorRow = regexp.MustCompile(`(?m)^\t\{name: "([a-z0-9_-]+)"`)
+
+// Whoever looks for a vendor looks in docs/clients.md.
+func TestVendorsAreDocumented(t *testing.T) {
+	page := string(find(t, "docs/clients.md").data)
+	rows := vendorRow.FindAllSubmatch(find(t, "providers/providers.go").data, -1)
+	if len(rows) < 20 {
+		t.Fatalf("%d vendors found in providers/providers.go: the rule misses some", len(rows))
+	}
+	for _, m := range rows {
+		if name := string(m[1]); !strings.Contains(page, "`"+name+"`") {
+			t.Errorf("docs/clients.md does not name the vendor %s", name)
+		}
+	}
+}
