@@ -268,3 +268,21 @@ func TestFileWatch(t *testing.T) {
 		t.Error("the file is gone")
 	}
 }
+
+// FuzzMessage feeds hostile bytes to what reads both sides of a check.
+func FuzzMessage(f *testing.F) {
+	for _, c := range checks() {
+		if len(c.request)+len(c.answer) < 64<<10 {
+			f.Add(c.request, true)
+			f.Add(c.answer, false)
+		}
+	}
+	f.Add("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n0\r\n\r\n", false)
+	f.Add("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nabc", false)
+	f.Fuzz(func(t *testing.T, text string, request bool) {
+		m, err := parseMessage(text, request, "GET")
+		if err == nil && len(m.body) > len(text) {
+			t.Errorf("a body of %d bytes from %d", len(m.body), len(text))
+		}
+	})
+}

@@ -8,7 +8,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -58,11 +60,11 @@ What the agent does
 		return err
 	}
 	fmt.Fprintf(s.stdout, "\n%s\n\nNext\n", sums)
+	fmt.Fprint(s.stdout, nextSteps(filepath.Base(os.Args[0])))
 	if once || !terminal(s.stdout) {
-		fmt.Fprint(s.stdout, nextSteps)
 		return nil
 	}
-	fmt.Fprint(s.stdout, nextSteps, "\nThe proxy now serves, still with the built-in provider, until Ctrl-C. In another terminal:\n\n")
+	fmt.Fprint(s.stdout, "\nThe proxy now serves, still with the built-in provider, until Ctrl-C. In another terminal:\n\n")
 	fmt.Fprintf(s.stdout, `  curl %s/v1/chat/completions -d '{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Hello"}]}'
 
 `, baseURL(cfg.Config, cfg.Listen))
@@ -71,11 +73,23 @@ What the agent does
 	return serve(ctx, cfg, func() (loaded, error) { return cfg, nil }, s)
 }
 
-const nextSteps = `  go run ./cmd/proxy                                          # the same proxy, in front of the real providers
-  export OPENAI_BASE_URL=http://localhost:8080/v1             # point a client at it
-  export OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318    # before the start: where spans go
-  go run ./cmd/proxy doctor                                   # see that not a byte is changed
-`
+// nextSteps says what to do after the demo. name is that of the binary: one that
+// is not called spanwire was started from the source.
+func nextSteps(name string) string {
+	if name != "spanwire" {
+		name = "go run ./cmd/proxy"
+	}
+	var b strings.Builder
+	for _, step := range [][2]string{
+		{name, "the same proxy, in front of the real providers"},
+		{"export OPENAI_BASE_URL=http://localhost:8080/v1", "point a client at it"},
+		{"export OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318", "before the start: where spans go"},
+		{name + " doctor", "see that not a byte is changed"},
+	} {
+		fmt.Fprintf(&b, "  %-58s # %s\n", step[0], step[1])
+	}
+	return b.String()
+}
 
 // demoConfig puts the built-in provider in OpenAI's place, and the screen in the
 // exporters'. An address that is taken is replaced by a free one.

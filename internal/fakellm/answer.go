@@ -85,7 +85,7 @@ func (s *Server) answer(r *chatRequest, b behaviour, id string) answer {
 		a.reasoning = "The caller wants an answer. I will give a short one."
 	}
 	a.cutTo(r.limit())
-	a.count(r.promptTokens(), b, max(r.N, 1))
+	a.count(r.promptTokens(), b, r.choices())
 	return a
 }
 

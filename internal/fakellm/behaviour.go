@@ -23,6 +23,12 @@ type behaviour struct {
 	refuse  bool
 }
 
+// maxWords and maxChoices bound what a request can make the fake provider say.
+const (
+	maxWords   = 100_000
+	maxChoices = 128
+)
+
 // behave reads a model name. Names that ask for nothing give the zero behaviour.
 func behave(model string) behaviour {
 	rest, ok := strings.CutPrefix(model, "fake-")
@@ -49,7 +55,7 @@ func behave(model string) behaviour {
 	case "reset":
 		return behaviour{cut: true, reset: true}
 	case "words":
-		return behaviour{words: max(n, 1)}
+		return behaviour{words: min(max(n, 1), maxWords)}
 	case "no":
 		return behaviour{noUsage: arg == "usage"}
 	case "reasoning":

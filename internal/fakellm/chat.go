@@ -76,7 +76,7 @@ func (s *Server) chat(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	body := a.chatBody("chat.completion", r.ServiceTier)
-	for i := range max(r.N, 1) {
+	for i := range r.choices() {
 		body.Choices = append(body.Choices, choice{Index: i, Message: a.message(), FinishReason: &a.finish})
 	}
 	body.Usage = a.usage

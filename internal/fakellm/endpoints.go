@@ -51,7 +51,7 @@ func (s *Server) completion(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	body := completionBody{ID: a.id, Object: "text_completion", Created: created, Model: a.model, Usage: a.usage}
-	for i := range max(r.N, 1) {
+	for i := range r.choices() {
 		body.Choices = append(body.Choices, completionChoice{Text: a.text, Index: i, FinishReason: &a.finish})
 	}
 	s.send(ctx, b, marshal(body))
@@ -65,11 +65,11 @@ func (a *answer) completionEvents(r *chatRequest) []string {
 		})))
 	}
 	for _, p := range pieces(a.text) {
-		for i := range max(r.N, 1) {
+		for i := range r.choices() {
 			add([]completionChoice{{Text: p, Index: i}}, nil)
 		}
 	}
-	for i := range max(r.N, 1) {
+	for i := range r.choices() {
 		add([]completionChoice{{Index: i, FinishReason: &a.finish}}, nil)
 	}
 	if r.StreamOptions.IncludeUsage && a.usage != nil {

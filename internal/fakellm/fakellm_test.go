@@ -377,3 +377,44 @@ func TestSeen(t *testing.T) {
 		t.Errorf("seen %+v", r)
 	}
 }
+
+// FuzzRequest feeds hostile bodies to what the fake model reads: whatever can be
+// decoded gets an answer that is valid JSON, event by event.
+func FuzzRequest(f *testing.F) {
+	f.Add([]byte(`{"model":"gpt-4o","messages":[{"role":"user","content":"hi"}],` + weather + `}`))
+	f.Add([]byte(`{"model":"fake-words-3","max_tokens":2,"n":3,"messages":[{"role":"user","content":[{"type":"text","text":"a"}]}],"response_format":{"type":"json_schema","json_schema":{"schema":{"$ref":"#/$defs/a","$defs":{"a":{"anyOf":[{"$ref":"#/$defs/a"}]}}}}}}`))
+	f.Add([]byte(`{"model":"m","prompt":[[1,2],[3]],"tools":[{}],"tool_choice":{"function":{"name":"x"}}}`))
+	s := New(Config{})
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var r chatRequest
+		if json.Unmarshal(body, &r) != nil || r.N > 8 {
+			return
+		}
+		b := behave(r.Model)
+		b.words = min(b.words, 100)
+		a := s.answer(&r, b, s.newID(body))
+		for _, e := range append(a.chatEvents(&r, b), a.completionEvents(&r)...) {
+			if e != "[DONE]" && !json.Valid([]byte(e)) {
+				t.Fatalf("event %q is not JSON", e)
+			}
+		}
+	})
+}
+
+// FuzzPlay: what Header writes is what is read, and no name leads out of the root.
+func FuzzPlay(f *testing.F) {
+	f.Add("a; piece=7; cut=3; gzip=true")
+	f.Add("../a; piece=x")
+	f.Fuzz(func(t *testing.T, s string) {
+		p, err := parsePlay(s)
+		if err != nil {
+			return
+		}
+		if strings.ContainsAny(p.Exchange, "/\x00") && filepath.Base(p.Exchange) != p.Exchange {
+			t.Errorf("%q names %q", s, p.Exchange)
+		}
+		if again, err := parsePlay(p.Header()); err != nil || again != p {
+			t.Errorf("%q is read as %+v, then as %+v, %v", s, p, again, err)
+		}
+	})
+}

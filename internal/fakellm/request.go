@@ -141,3 +141,6 @@ func (r *chatRequest) calls() []toolDef {
 	}
 	return r.Tools[:1]
 }
+
+// choices returns how many answers to give.
+func (r *chatRequest) choices() int { return min(max(r.N, 1), maxChoices) }

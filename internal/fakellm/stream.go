@@ -42,7 +42,7 @@ func (a *answer) chatEvents(r *chatRequest, b behaviour) []string {
 		out = append(out, string(marshal(c)))
 	}
 	deltas := a.deltas()
-	choices := max(r.N, 1)
+	choices := r.choices()
 	for _, d := range deltas { // choices interleave, as they do on the wire
 		for i := range choices {
 			add(i, d, nil)
