@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -97,7 +98,7 @@ func TestDrain(t *testing.T) {
 		p.expect(head + "5\r\nfirst\r\n")
 		p.Close()
 		for b.srv.Stats().Callers > 0 && !b.callerGone() { // until the proxy knows
-			time.Sleep(0)
+			runtime.Gosched()
 		}
 		close(gone)
 		ex := b.record()
@@ -329,7 +330,7 @@ func TestShutdownLetsStreamsEnd(t *testing.T) {
 	idle.expect("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
 	waiting := b.dial()
 	for b.srv.Stats().Callers < 2 {
-		time.Sleep(0)
+		runtime.Gosched()
 	}
 	done := make(chan error, 1)
 	go func() { done <- b.srv.Shutdown(context.Background()) }()
