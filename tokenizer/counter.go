@@ -114,9 +114,9 @@ func newWork(call *llm.Call) *work {
 	if asked := lookup(call.RequestModel); call.ResponseModel == "" || !m.public && asked.public {
 		m = asked
 	}
-	w := &work{call: call, model: m, wrap: &m.class.Chat, meter: newMeter(&m)}
+	w := &work{call: call, model: m, wrap: &m.style.Chat, meter: newMeter(&m)}
 	if strings.HasSuffix(call.Path, "/responses") {
-		w.wrap = &m.class.Responses
+		w.wrap = &m.style.Responses
 	}
 	return w
 }

@@ -4,106 +4,85 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"unicode"
 	"unicode/utf8"
-
-	"github.com/pkoukk/tiktoken-go"
-	loader "github.com/pkoukk/tiktoken-go-loader"
 )
 
-// encoding counts with one public vocabulary. It is loaded when it is first used.
-// This file is all that knows the library.
+// encoding counts with one public vocabulary, which is loaded when it is first
+// used. It is safe for concurrent use.
 type encoding struct {
-	name string
-	once sync.Once
-	enc  *tiktoken.Tiktoken
+	file  string // of vocabularies/
+	size  int    // tokens of it; 0: all
+	split splitter
+	once  sync.Once
+	vocab *vocabulary
+	class *classes
 }
 
+// The tokens of r50k_base are the first of p50k_base.
 var encodings = map[string]*encoding{
-	o200k: {name: o200k}, cl100k: {name: cl100k}, p50k: {name: p50k}, r50k: {name: r50k},
+	o200k:  {file: o200k, split: splitO200K},
+	cl100k: {file: cl100k, split: splitCL100K},
+	p50k:   {file: p50k, split: splitGPT2},
+	r50k:   {file: p50k, size: sizeR50K, split: splitGPT2},
 }
 
-// loading guards the loader, which the library keeps in a global variable.
-var loading sync.Mutex
+const sizeR50K = 50256
 
 func (e *encoding) load() {
-	loading.Lock()
-	defer loading.Unlock()
-	tiktoken.SetBpeLoader(loader.NewOfflineLoader())
-	enc, err := tiktoken.GetEncoding(e.name)
+	v, err := loadVocabulary(e.file, e.size)
 	if err != nil {
-		panic(fmt.Sprintf("BUG: the embedded vocabulary %s: %v", e.name, err))
+		panic(fmt.Sprintf("BUG: an embedded vocabulary: %v", err))
 	}
-	e.enc = enc
+	e.vocab, e.class = v, unicode16()
 }
 
-// encode returns the tokens of text; special tokens in it are ordinary text.
-// whole is false when it was cut where a token may have stood.
-func (e *encoding) encode(text string, take func(ids []int)) (whole bool) {
+// count returns how many tokens text has; special tokens in it are ordinary text,
+// and bytes that are not UTF-8 count as U+FFFD. whole is false when a piece was so
+// long that it was cut.
+func (e *encoding) count(text string) (n int64, whole bool) {
 	e.once.Do(e.load)
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	whole = true
-	for text != "" {
-		n, clean := cut(text)
-		take(e.enc.EncodeOrdinary(text[:n]))
-		text = text[n:]
-		whole = whole && clean
+	for i := 0; i < len(text); {
+		end := e.split(e.class, text, i)
+		if end-i > maxPiece {
+			end, whole = runeEnd(text, i+maxPiece), false
+		}
+		if piece := text[i:end]; e.vocab.whole(piece) != none {
+			n++
+		} else {
+			n += int64(e.vocab.mergeCount(piece))
+		}
+		i = end
 	}
-	return whole
-}
-
-func (e *encoding) count(text string) (n int64, whole bool) {
-	whole = e.encode(text, func(ids []int) { n += int64(len(ids)) })
 	return n, whole
 }
 
-const (
-	// maxChunk is how much the library gets at once: it allocates many times that.
-	maxChunk = 8 << 10
-	// maxPiece is how long a run without a sure boundary may get. The library
-	// merges in the square of it.
-	maxPiece = 512
-)
-
-// cut returns how much of text to encode at once: up to the last boundary that no
-// token can span within maxChunk, and at most maxPiece past any boundary. clean is
-// false when there was none.
-func cut(text string) (n int, clean bool) {
-	if len(text) <= maxPiece {
-		return len(text), true
-	}
-	last, prev := 0, rune(-1)
-	for i, r := range text {
-		if prev >= 0 && boundary(prev, r) {
-			last = i
+// encode appends the tokens of text to dst; see count.
+func (e *encoding) encode(dst []uint32, text string) (ids []uint32, whole bool) {
+	e.once.Do(e.load)
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	whole = true
+	for i := 0; i < len(text); {
+		end := e.split(e.class, text, i)
+		if end-i > maxPiece {
+			end, whole = runeEnd(text, i+maxPiece), false
 		}
-		switch {
-		case i-last > maxPiece && last > 0:
-			return last, true
-		case i-last > maxPiece:
-			return i, false
-		case i >= maxChunk && last > 0:
-			return last, true
+		piece := text[i:end]
+		if id := e.vocab.whole(piece); id != none {
+			dst = append(dst, id)
+		} else {
+			dst = e.vocab.merge(dst, piece)
 		}
-		prev = r
+		i = end
 	}
-	return len(text), true
+	return dst, whole
 }
 
-// boundary says that a token never spans a and b, for every vocabulary here: the
-// place before a space that follows text, and where digits begin or end.
-func boundary(a, b rune) bool {
-	if b == ' ' {
-		return !unicode.IsSpace(a)
+// runeEnd moves i back to where a character begins.
+func runeEnd(s string, i int) int {
+	for !utf8.RuneStart(s[i]) {
+		i--
 	}
-	digitA, digitB := asciiDigit(a), asciiDigit(b)
-	if digitA || digitB {
-		return digitA != digitB && (asciiLetter(a) || asciiLetter(b) || digitA && asciiPunct(b))
-	}
-	// A letter of a script without blanks, then punctuation that is its own.
-	return a >= utf8.RuneSelf && unicode.Is(unicode.Han, a) && b >= 0x3000 && b <= 0x3002
+	return i
 }
-
-func asciiDigit(r rune) bool  { return r >= '0' && r <= '9' }
-func asciiLetter(r rune) bool { return r|0x20 >= 'a' && r|0x20 <= 'z' }
-func asciiPunct(r rune) bool  { return r > ' ' && r < 0x7f && !asciiDigit(r) && !asciiLetter(r) }

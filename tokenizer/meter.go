@@ -35,7 +35,7 @@ func newMeter(m *model) *meter {
 	return t
 }
 
-var ranks = map[llm.UsageSource]int{
+var quality = map[llm.UsageSource]int{
 	llm.UsageReported: 0, llm.UsageExact: 1, llm.UsageRule: 2, llm.UsageCalibrated: 3,
 	llm.UsageEstimated: 4, llm.UsagePartial: 5, llm.UsageMissing: 6,
 }
@@ -44,7 +44,7 @@ var ranks = map[llm.UsageSource]int{
 func (t *meter) worse(s llm.UsageSource) { t.source = worst(t.source, s) }
 
 func worst(a, b llm.UsageSource) llm.UsageSource {
-	if ranks[b] > ranks[a] {
+	if quality[b] > quality[a] {
 		return b
 	}
 	return a

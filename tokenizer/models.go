@@ -24,7 +24,7 @@ type (
 		What      string        `json:"what"`
 		Encodings []encodingRow `json:"encodings"`
 		Families  []family      `json:"families"`
-		Classes   []class       `json:"classes"`
+		Styles    []style       `json:"styles"`
 		Images    []imageRow    `json:"images"`
 	}
 	encodingRow struct {
@@ -38,8 +38,8 @@ type (
 		Percent int64  `json:"percent"`
 		re      *regexp.Regexp
 	}
-	// class is models that wrap a chat in the same way. All numbers are tokens.
-	class struct {
+	// style is models that wrap a chat in the same way. All numbers are tokens.
+	style struct {
 		Name            string   `json:"name"`
 		Prefixes        []string `json:"prefixes"`
 		HiddenReasoning bool     `json:"hidden_reasoning"` // bills reasoning that it does not show
@@ -86,7 +86,7 @@ type model struct {
 	encoding string
 	percent  int64  // of what the encoding says
 	public   bool   // the encoding is the model's own
-	class    *class // how it wraps a chat; that of the first class when not public
+	style    *style // how it wraps a chat; that of the first style when not public
 }
 
 // maxName bounds the model names that are looked at.
@@ -95,12 +95,12 @@ const maxName = 256
 // lookup finds what to count a model's text with. An unknown name is counted
 // with o200k_base as it is.
 func lookup(name string) model {
-	m := model{name: normalise(name), encoding: o200k, percent: 100, class: &rules.Classes[0]}
+	m := model{name: normalise(name), encoding: o200k, percent: 100, style: &rules.Styles[0]}
 	if e := m.own(); e != "" {
 		m.encoding, m.public = e, true
-		for i := range rules.Classes {
-			if hasPrefix(m.name, rules.Classes[i].Prefixes) {
-				m.class = &rules.Classes[i]
+		for i := range rules.Styles {
+			if hasPrefix(m.name, rules.Styles[i].Prefixes) {
+				m.style = &rules.Styles[i]
 			}
 		}
 		return m

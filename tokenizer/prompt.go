@@ -26,7 +26,7 @@ func (w *work) prompt() {
 // chat counts messages, tools and what wraps them.
 func (w *work) chat() int64 {
 	w.meter.worse(llm.UsageRule)
-	c, call := w.model.class, w.call
+	c, call := w.model.style, w.call
 	n := c.Prompt
 	system := len(call.System) > 0
 	if system {
@@ -132,7 +132,7 @@ func (w *work) lost() int64 {
 
 // answer counts the output and sets it.
 func (w *work) answer() {
-	if brokeOff(w.call) || w.model.public && w.model.class.HiddenReasoning && w.call.Operation != opCompletion {
+	if brokeOff(w.call) || w.model.public && w.model.style.HiddenReasoning && w.call.Operation != opCompletion {
 		w.meter.worse(llm.UsagePartial)
 	}
 	var text, reasoning int64
