@@ -90,8 +90,13 @@ func decimal(s string, scale int) (total llm.PicoUSD, ok bool) {
 
 func exponent(s string) (int, bool) {
 	neg := strings.HasPrefix(s, "-")
-	s = strings.TrimLeft(strings.TrimPrefix(strings.TrimPrefix(s, "-"), "+"), "0")
-	if len(s) > 3 || s != "" && !digits(s) {
+	if neg || strings.HasPrefix(s, "+") {
+		s = s[1:]
+	}
+	if !digits(s) {
+		return 0, false
+	}
+	if s = strings.TrimLeft(s, "0"); len(s) > 3 {
 		return 0, false
 	}
 	n := number([]byte(s))

@@ -97,8 +97,8 @@ func mayBeAdded(event []byte, fresh int) bool {
 
 // isAdded says whether an event is the one: choices is empty and usage an object.
 func isAdded(event []byte) bool {
-	if !bytes.Contains(event, []byte(`"usage"`)) {
-		return false
+	if len(event) > maxHeld || !mayBeAdded(event, len(event)) || !bytes.Contains(event, []byte(`"usage"`)) {
+		return false // as when it comes in pieces
 	}
 	var s sse.Splitter
 	s.Feed(event)
