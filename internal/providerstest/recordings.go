@@ -193,3 +193,9 @@ func (r Recording) Exchange() *llm.Exchange {
 		Status: r.Status, ResponseHeader: r.ResponseHeader, Response: r.Response,
 	})
 }
+
+// HasRecordings says whether there is a folder of recordings.
+func HasRecordings(t testing.TB) bool {
+	t.Helper()
+	return dataDir(t) != ""
+}
