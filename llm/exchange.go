@@ -43,6 +43,17 @@ type Exchange struct {
 	UsageAsked bool   // the proxy added stream_options.include_usage to the request
 	Retries    int    // silent retries on a fresh upstream connection
 
+	// Within a connection that both sides use freely (a WebSocket) calls end long
+	// before the exchange does. Trace and Span are then given beforehand, so that
+	// they can be its children; Session is the ID of the exchange around this one.
+	Trace   [16]byte
+	Span    [8]byte
+	Session string
+	Around  [8]byte // span of the exchange around this one
+	// Emit records such a call at once: the observer gives clock readings, bodies,
+	// Ended and Observer, the rest is filled in from this exchange. Nil elsewhere.
+	Emit func(*Exchange)
+
 	// Observer watched the response go by; nil when there was none to watch.
 	// The recorder asks the same object for what it read.
 	Observer Observer
@@ -54,6 +65,13 @@ type Exchange struct {
 // The pieces are free of transfer framing but still content-encoded.
 type Observer interface {
 	Wrote(p []byte, at time.Time)
+}
+
+// Duplex is an observer of a connection that both sides use freely. Its two
+// methods are called from two goroutines, but never both at once.
+type Duplex interface {
+	Observer                     // sees what the provider sent
+	Sent(p []byte, at time.Time) // sees what the caller sent; the rules of Wrote hold
 }
 
 // End says how an exchange ended (spanwire.end).

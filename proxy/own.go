@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/spanwire/spanwire/llm"
@@ -179,3 +180,5 @@ func unreachable(name string, err error) failure {
 	}
 	return failure{502, "upstream_unreachable", "cannot reach provider " + name + ": " + reason}
 }
+
+func isReset(err error) bool { return errors.Is(err, syscall.ECONNRESET) }

@@ -1,15 +1,19 @@
 package proxy
 
 import (
-	"io"
+	"crypto/rand"
+	"net"
+	"sync"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/spanwire/spanwire/llm"
 )
 
 // tunnel relays a connection that both sides have agreed to use for another
-// protocol (101): bytes both ways until either side ends. p is what the upstream
-// sent behind its head.
+// protocol (101): bytes both ways, as they come, until either side ends. p is
+// what the upstream sent behind its head.
 func (x *exchange) tunnel(p []byte) bool {
 	c, u := x.c, x.up
 	if c.watched {
@@ -18,6 +22,10 @@ func (x *exchange) tunnel(p []byte) bool {
 	}
 	x.answer.reset(kindClose, 0)
 	x.answer.add(p)
+	x.allowCalls()
+	if d := x.route.Upstream.Dialect; d != nil {
+		x.ex.Observer = x.observer(d)
+	}
 	hb := getBuf()
 	err := writeAll(c.conn, x.appendAnswerHead(hb[:0], ""), p)
 	putBuf(hb)
@@ -28,20 +36,117 @@ func (x *exchange) tunnel(p []byte) bool {
 		return false
 	}
 	x.show(x.ex.FirstWrite)
+
+	var mu sync.Mutex // the observer's: it is told from both directions
+	up := &direction{x: x, from: c.conn, fromRaw: c.raw, to: u.Conn, show: func(p []byte, at time.Time) {
+		x.captured.size += int64(len(p)) // counted, not kept: the observer reads it
+		if d, ok := x.ex.Observer.(llm.Duplex); ok {
+			d.Sent(p, at)
+		}
+	}, mu: &mu}
+	down := &direction{x: x, from: u.Conn, fromRaw: u.raw, to: c.conn, show: func(p []byte, at time.Time) {
+		x.ex.Response.Size += int64(len(p))
+		if x.ex.Observer != nil {
+			x.ex.Observer.Wrote(p, at)
+		}
+	}, mu: &mu}
+	x.captured.reset(0)
 	first := append(append([]byte(nil), c.ahead...), c.in...)
+	c.ahead = nil
 	c.release()
-	done := make(chan struct{})
+	done := make(chan error, 1)
 	go func() {
-		defer close(done)
-		if _, err := u.Write(first); err == nil {
-			_, _ = io.Copy(struct{ io.Writer }{u.Conn}, struct{ io.Reader }{c.conn})
+		err := up.pass(first)
+		if err == nil {
+			err = up.run()
 		}
 		_ = u.SetDeadline(past) // the caller has ended it
+		done <- err
 	}()
-	n, _ := io.Copy(struct{ io.Writer }{c.conn}, struct{ io.Reader }{u.Conn})
-	x.ex.Response.Size += n
+	derr := down.run()
 	_ = c.conn.SetDeadline(past)
 	<-done
 	x.ex.Ended = llm.EndComplete
+	if isReset(derr) && !c.gone.Load() {
+		x.ex.Ended, x.ex.Err = llm.EndUpstreamCut, "the provider reset the connection"
+	}
 	return false
+}
+
+// allowCalls lets the observer of a tunnel record calls that end within it.
+func (x *exchange) allowCalls() {
+	ex := x.ex
+	_, _ = rand.Read(ex.Trace[:])
+	_, _ = rand.Read(ex.Span[:])
+	s, conf := x.s, x.conf
+	ex.Emit = func(call *llm.Exchange) {
+		id, err := uuid.NewV7()
+		if err != nil {
+			id = uuid.New()
+		}
+		call.ID, call.Session, call.Trace, call.Around = id.String(), ex.ID, ex.Trace, ex.Span
+		call.Provider, call.Method, call.Target, call.UpstreamTarget = ex.Provider, ex.Method, ex.Target, ex.UpstreamTarget
+		call.Scheme, call.Host, call.Port = ex.Scheme, ex.Host, ex.Port
+		call.RequestHeader, call.ResponseHeader = ex.RequestHeader, ex.ResponseHeader
+		call.Status = ex.Status
+		if limit := conf.CaptureRequestBytes; len(call.Request.Data) > limit {
+			call.Request.Data, call.Request.Head, call.Request.Truncated = call.Request.Data[:limit], limit, true
+		}
+		s.stats.exchanges.Add(1)
+		if !s.set.Recorder.Record(call) {
+			s.stats.unrecorded.Add(1)
+		}
+	}
+}
+
+// direction is one way of a tunnel.
+type direction struct {
+	x       *exchange
+	from    net.Conn
+	fromRaw *rawReader
+	to      net.Conn
+	show    func([]byte, time.Time)
+	mu      *sync.Mutex
+}
+
+func (d *direction) run() error {
+	for {
+		b, n, err := d.read()
+		if err != nil {
+			return err
+		}
+		err = d.pass(b[:n])
+		putBuf(b)
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (d *direction) read() (*[bufSize]byte, int, error) {
+	if d.fromRaw != nil {
+		return d.fromRaw.read()
+	}
+	b := getBuf()
+	n, err := d.from.Read(b[:])
+	if n > 0 {
+		return b, n, nil
+	}
+	putBuf(b)
+	return nil, 0, err
+}
+
+// pass writes first and shows after.
+func (d *direction) pass(p []byte) error {
+	if len(p) == 0 {
+		return nil
+	}
+	if _, err := d.to.Write(p); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	defer d.x.faulty()
+	d.show(p, time.Now())
+	return nil
 }

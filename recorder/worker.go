@@ -57,11 +57,7 @@ func (r *Recorder) read(ex *llm.Exchange) (c *llm.Call) {
 	}
 
 	stage = "place"
-	var place llm.Place
-	if r.stages.Tracer != nil {
-		place = r.stages.Tracer.Parent(ex.RequestHeader)
-	}
-	c.Place = r.stages.Place(place)
+	c.Place = r.place(ex)
 
 	stage = "attribute"
 	if r.stages.Attributor != nil {
@@ -83,6 +79,23 @@ func (r *Recorder) read(ex *llm.Exchange) (c *llm.Call) {
 		c.SetAttr("spanwire.redacted", int64(n))
 	}
 	return c
+}
+
+// place finds where a call stands: under the caller's span, or under the session
+// that it is a call of.
+func (r *Recorder) place(ex *llm.Exchange) llm.Place {
+	var p llm.Place
+	if r.stages.Tracer != nil {
+		p = r.stages.Tracer.Parent(ex.RequestHeader)
+	}
+	if ex.Session != "" {
+		p.Parent, p.ParentCall, p.Remote = ex.Around, ex.Session, false
+	}
+	p.Span = ex.Span
+	if p.Trace == [16]byte{} && ex.Trace != [16]byte{} {
+		p.Trace, p.Flags = ex.Trace, 0x03 // sampled, random
+	}
+	return r.stages.Place(p)
 }
 
 // panicked counts a record that a stage cost, and logs it: the first with its
