@@ -26,8 +26,10 @@ var table = map[string]pkg{
 	"tokenizer":         {level: 1, ours: []string{"llm"}},
 	"internal/encoding": {level: 1},
 	"internal/sse":      {level: 1},
-	"internal/fakellm":  {level: 1},
-	"internal/repotest": {level: 1},
+	// Messages of a WebSocket that passes by: several dialects have a realtime API.
+	"internal/websocket": {level: 1},
+	"internal/fakellm":   {level: 1},
+	"internal/repotest":  {level: 1},
 
 	"internal/providerstest": {level: 1, ours: []string{"llm"}},
 	"internal/sinktest":      {level: 1, ours: []string{"llm"}},
