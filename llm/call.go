@@ -41,6 +41,8 @@ type Call struct {
 	Input  []Message
 	Output []Message // one a choice, in the order of FinishReasons
 	Tools  []Tool
+	// OutputSchema is the JSON Schema text that the answer must follow; "" when none.
+	OutputSchema string
 
 	FinishReasons []string // the provider's own words, one a choice
 

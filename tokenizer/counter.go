@@ -1,13 +1,10 @@
 package tokenizer
 
 import (
-	"errors"
 	"strings"
 
 	"github.com/spanwire/spanwire/llm"
 )
-
-var errTooDeep = errors.New("nested too deeply")
 
 // Counter counts what providers did not report. It is safe for concurrent use.
 type Counter struct{}

@@ -58,4 +58,4 @@ func clampSide(n int) int { return min(n, 1<<20) }
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
 
 // percent returns n × p ÷ 100, rounded half up.
-func percent(n, p int64) int64 { return (n*p + 50) / 100 }
+func percent(n, p int64) int64 { return n/100*p + (n%100*p+50)/100 }

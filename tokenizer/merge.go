@@ -92,6 +92,7 @@ type merger struct {
 	prev, next []int32 // -1 at the ends
 	ranks      []uint32
 	heap       []uint64 // rank<<32 | position of the left one; outdated entries stay
+	entries    int      // that the heap has had: three a byte at most, which bounds the work
 }
 
 // run merges s and returns how many tokens it became: those of the list from 0.
@@ -113,6 +114,7 @@ func (m *merger) run(v *vocabulary, s string) int {
 		}
 	}
 	m.next[n-1] = -1
+	m.entries = len(m.heap)
 	for i := len(m.heap)/2 - 1; i >= 0; i-- {
 		m.down(i)
 	}
@@ -157,6 +159,7 @@ func (m *merger) rank(v *vocabulary, i int32) {
 }
 
 func (m *merger) push(x uint64) {
+	m.entries++
 	m.heap = append(m.heap, x)
 	h := m.heap
 	for i := len(h) - 1; i > 0; {

@@ -13,6 +13,9 @@ const (
 	// sampleWindow spread evenly.
 	maxSample    = 1 << 20
 	sampleWindow = 16 << 10
+	// maxUnseen bounds a size that is believed: more than any request has, and its
+	// product with any count of tokens fits.
+	maxUnseen = 1 << 38
 )
 
 // meter counts the texts of one call and remembers how well it could. It belongs
@@ -95,13 +98,12 @@ func (t *meter) sampled(s string) int64 {
 // unseen estimates the tokens of text that is not there, from what was.
 func (t *meter) unseen(bytes int64) int64 {
 	t.worse(llm.UsageEstimated)
+	bytes = min(bytes, maxUnseen)
 	const enough = 1 << 10
 	if t.bytes < enough {
 		return (bytes + 3) / 4
 	}
-	// In floating point: the product does not fit for made-up sizes, and this is
-	// a guess by its nature.
-	return int64(float64(bytes) * float64(t.tokens) / float64(t.bytes))
+	return bytes * t.tokens / t.bytes
 }
 
 // scaled turns tokens of the vocabulary into the model's own.

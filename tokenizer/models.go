@@ -46,6 +46,7 @@ type (
 		Prompt          int64    `json:"prompt"`           // once a prompt
 		Message         int64    `json:"message"`          // a message
 		Named           int64    `json:"named"`            // a message with a name
+		Schema          int64    `json:"schema"`           // an answer that must follow a schema, beside its text
 		Chat            wrapping `json:"chat"`
 		Responses       wrapping `json:"responses"`
 	}

@@ -55,6 +55,10 @@ func (w *work) chat() int64 {
 			n += w.wrap.ToolsWithSystem
 		}
 	}
+	if call.OutputSchema != "" {
+		w.meter.worse(llm.UsageEstimated)
+		n += w.meter.text(properties(call.OutputSchema)) + c.Schema
+	}
 	return max(n, 0)
 }
 
@@ -136,11 +140,13 @@ func (w *work) answer() {
 		w.meter.worse(llm.UsagePartial)
 	}
 	var text, reasoning int64
+	silent := true
 	for i := range w.call.Output {
 		m := &w.call.Output[i]
 		said := false
 		for j := range m.Parts {
 			p := &m.Parts[j]
+			silent = false
 			switch n := w.part(p); p.Type {
 			case llm.PartReasoning:
 				reasoning += n
@@ -153,6 +159,9 @@ func (w *work) answer() {
 		if said && w.call.Operation != opCompletion {
 			text += w.wrap.Answer
 		}
+	}
+	if silent { // filtered, or not kept: no model answers with nothing
+		w.meter.worse(llm.UsagePartial)
 	}
 	if w.call.Operation != opCompletion {
 		w.meter.worse(llm.UsageRule)

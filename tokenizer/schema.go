@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 
 	"github.com/spanwire/spanwire/llm"
@@ -52,6 +53,19 @@ func namespace(tools []llm.Tool) (text string, whole bool) {
 	return b.String(), whole
 }
 
+// properties writes a schema's properties as in a declaration; what is no object
+// stays as it is.
+func properties(schema string) string {
+	v, _ := readJSON(schema)
+	o, ok := v.(object)
+	if !ok {
+		return schema
+	}
+	w := schemaWriter{limit: maxSchema}
+	w.properties(o, 0, 0)
+	return w.b.String()
+}
+
 type schemaWriter struct {
 	b     strings.Builder
 	limit int
@@ -85,8 +99,10 @@ func (w *schemaWriter) properties(o object, indent, depth int) {
 			return
 		}
 		schema, _ := p.value.(object)
-		if d, _ := schema.get("description").(string); d != "" && indent < 2 {
-			w.write(blank + "// " + d + "\n")
+		for _, key := range []string{"title", "description"} {
+			if d, _ := schema.get(key).(string); d != "" && indent < 2 {
+				w.write(blank + "// " + d + "\n")
+			}
 		}
 		mark := "?"
 		if required[p.key] {
@@ -103,8 +119,8 @@ func (w *schemaWriter) schema(o object, indent, depth int) {
 		w.cut = true
 		return
 	}
-	if any, ok := o.get("anyOf").([]any); ok {
-		w.union(any, indent, depth)
+	if forms, ok := o.get("anyOf").([]any); ok {
+		w.union(forms, indent, depth)
 		return
 	}
 	if names, ok := o.get("type").([]any); ok { // ["string","null"]
@@ -198,13 +214,18 @@ func (o object) get(key string) any {
 }
 
 // readJSON reads one JSON value: object, []any, string, json.Number, bool or nil.
-// Deeper nesting than maxDepth × 4 is refused.
+// Deeper nesting than maxDepth × 4, and more text than maxSchema, is refused.
 func readJSON(text string) (v any, ok bool) {
+	if len(text) > maxSchema {
+		return nil, false
+	}
 	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()
 	v, err := readValue(d, 0)
 	return v, err == nil
 }
+
+var errTooDeep = errors.New("nested too deeply")
 
 func readValue(d *json.Decoder, depth int) (any, error) {
 	t, err := d.Token()

@@ -5,7 +5,6 @@ import (
 	"compress/flate"
 	"embed"
 	"fmt"
-	"io"
 )
 
 // The vocabularies, each token as the pair of tokens that it is merged from. They
@@ -87,10 +86,12 @@ func loadVocabulary(file string, size int) (*vocabulary, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := io.ReadAll(flate.NewReader(bytes.NewReader(packed)))
-	if err != nil {
+	var unpacked bytes.Buffer
+	unpacked.Grow(2 * len(packed))
+	if _, err := unpacked.ReadFrom(flate.NewReader(bytes.NewReader(packed))); err != nil {
 		return nil, fmt.Errorf("unpack vocabulary %s: %w", file, err)
 	}
+	raw := unpacked.Bytes()
 	n := len(raw) / columns
 	if len(raw)%columns != 0 || size > n {
 		return nil, fmt.Errorf("vocabulary %s has %d bytes", file, len(raw))
