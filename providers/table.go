@@ -2,6 +2,7 @@ package providers
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -194,21 +195,21 @@ func (r *Row) address(base string) error {
 		return nil
 	}
 	if strings.ContainsAny(base, "{}<>") {
-		return fmt.Errorf("base_url: put names of your own in place of those in braces")
+		return errors.New("base_url: put names of your own in place of those in braces")
 	}
 	u, err := url.Parse(base)
 	if err != nil {
-		return fmt.Errorf("base_url: not a URL") // its text may hold a password
+		return errors.New("base_url: not a URL") // its text may hold a password
 	}
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
-		return fmt.Errorf("base_url: want http:// or https:// at its beginning")
+		return errors.New("base_url: want http:// or https:// at its beginning")
 	case u.Hostname() == "":
-		return fmt.Errorf("base_url: the host is missing")
+		return errors.New("base_url: the host is missing")
 	case u.User != nil:
-		return fmt.Errorf("base_url: no user or password here; use api_key or headers")
+		return errors.New("base_url: no user or password here; use api_key or headers")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return fmt.Errorf("base_url: no query and no fragment here")
+		return errors.New("base_url: no query and no fragment here")
 	}
 	r.Scheme, r.Host = u.Scheme, strings.ToLower(u.Hostname())
 	r.Port = map[string]int{"http": 80, "https": 443}[u.Scheme]
@@ -228,7 +229,7 @@ var credentials = []string{"authorization", "x-api-key", "api-key", "x-goog-api-
 func (r *Row) fields(e Entry) error {
 	if e.APIKey != "" {
 		if strings.ContainsAny(e.APIKey, "\r\n\x00") {
-			return fmt.Errorf("api_key: holds a line break")
+			return errors.New("api_key: holds a line break")
 		}
 		f := Field{"Authorization", "Bearer " + e.APIKey}
 		switch r.Key {

@@ -119,7 +119,7 @@ func TestUnknownEncoding(t *testing.T) {
 }
 
 func TestLimit(t *testing.T) {
-	zeros := make([]byte, 64<<20) // a bomb: some hundred bytes to a thousand times as many
+	zeros := make([]byte, 16<<20) // a bomb: some hundred bytes to a thousand times as many
 	for name := range encoders {
 		got, err := encoding.Decode(header(name), encode(t, name, zeros), 1000)
 		if !errors.Is(err, encoding.ErrTooLarge) || len(got) != 1000 {
@@ -149,7 +149,7 @@ func TestTruncatedGivesTheBeginning(t *testing.T) {
 		if got, err := encoding.Decode(header(name), nil, 10); len(got) != 0 || err != nil {
 			t.Errorf("%s: an empty body: %q, %v", name, got, err)
 		}
-		for k := 1; k < len(whole); k++ {
+		for k := 1; k < len(whole); k += 1 + k/40 {
 			got, err := encoding.Decode(header(name), whole[:k], 1<<20)
 			if err == nil {
 				t.Fatalf("%s: cut after %d of %d bytes is not noticed", name, k, len(whole))

@@ -112,6 +112,7 @@ func Show(c *llm.Call) string {
 func Run(t *testing.T, d Dialect, fixtures []Fixture) {
 	t.Helper()
 	before := runtime.NumGoroutine()
+	targets := map[string]bool{}
 	for _, f := range fixtures {
 		t.Run(f.Name, func(t *testing.T) {
 			t.Run("any cut reads the same", func(t *testing.T) { anyCut(t, d, f) })
@@ -119,13 +120,21 @@ func Run(t *testing.T, d Dialect, fixtures []Fixture) {
 			t.Run("cut-off request", func(t *testing.T) { cutRequest(t, d, f) })
 			t.Run("unknown fields", func(t *testing.T) { unknownFields(t, d, f) })
 			t.Run("garbage", func(t *testing.T) { garbage(t, d, f) })
-			t.Run("nesting", func(t *testing.T) { nesting(t, d, f) })
-			t.Run("error pages", func(t *testing.T) { errorPages(t, d, f) })
+			if !targets[f.Target] { // nothing of the fixture but its address matters here
+				targets[f.Target] = true
+				t.Run("nesting", func(t *testing.T) { nesting(t, d, f) })
+				t.Run("error pages", func(t *testing.T) { errorPages(t, d, f) })
+			}
 		})
 	}
-	if after := runtime.NumGoroutine(); after > before {
-		t.Errorf("%d goroutines were left running", after-before)
+	// The goroutine of a subtest ends a moment after it has told its result.
+	for range 100_000 {
+		if runtime.NumGoroutine() <= before {
+			return
+		}
+		runtime.Gosched()
 	}
+	t.Errorf("%d goroutines were left running", runtime.NumGoroutine()-before)
 }
 
 func whole(t *testing.T, d Dialect, f Fixture) string {
@@ -203,7 +212,7 @@ func cutRequest(t *testing.T, d Dialect, f Fixture) {
 		if c == nil {
 			t.Fatalf("cut after %d bytes: no call", k)
 		}
-		for tail := 0; tail <= len(f.Request)-k; tail += 1 + len(f.Request)/7 {
+		for tail := 0; tail <= len(f.Request)-k; tail += 1 + len(f.Request)/3 {
 			x := exchange(f)
 			x.Request.Data = append(bytes.Clone(f.Request[:k]), f.Request[len(f.Request)-tail:]...)
 			x.Request.Head, x.Request.Truncated = k, true
@@ -279,7 +288,7 @@ func garbage(t *testing.T, d Dialect, f Fixture) {
 		}
 		return b
 	}
-	for range 500 {
+	for range 200 {
 		x := exchange(f)
 		x.Request.Data = damage(f.Request)
 		if c, _ := d.Read(x, Cut(damage(f.Response), 1+r.IntN(50))...); c == nil {

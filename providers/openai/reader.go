@@ -14,7 +14,7 @@ import (
 )
 
 // maxDecoded bounds what is read of a body under a content-encoding.
-const maxDecoded = 256 << 20
+const maxDecoded = 64 << 20
 
 // Reader reads one response while it passes. It is cheap: a chunk of a stream
 // costs well under a microsecond and no allocation beyond the text it brings.

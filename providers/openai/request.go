@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spanwire/spanwire/internal/encoding"
@@ -57,7 +58,7 @@ func readBody(c *llm.Call, x *llm.Exchange, kind endpoint) error {
 	}
 	switch {
 	case m.bad && kind != other && c.RequestModel == "":
-		return fmt.Errorf("read request body: not a JSON object")
+		return errors.New("read request body: not a JSON object")
 	case !m.whole() && kind != other && !x.Request.Truncated:
 		c.Problems = append(c.Problems, "request body: not a whole JSON object")
 	}

@@ -52,10 +52,9 @@ func (a *answer) readFunction(c *choice, val []byte) {
 
 // callPiece is one element of tool_calls.
 type callPiece struct {
-	index, position    int // index is -1 when not told
-	id, name, kind     []byte
-	args               []byte // a JSON value
-	hasName, hasValues bool
+	index, position int // index is -1 when not told
+	id, name, kind  []byte
+	args            []byte // a JSON value
 }
 
 func (p *callPiece) read(val []byte) {
