@@ -31,6 +31,8 @@ type batcher struct {
 
 func newBatcher(most int, delay time.Duration, sinks []*delivery) *batcher {
 	b := &batcher{most: most, delay: delay, sinks: sinks}
+	b.mu.Lock() // on a busy machine the timer may fire before it is stopped, or even stored
+	defer b.mu.Unlock()
 	b.timer = time.AfterFunc(delay, b.flush)
 	b.timer.Stop()
 	return b

@@ -30,6 +30,19 @@ func TestCloseDeliversEverything(t *testing.T) {
 	}
 }
 
+// The shortest delay lets the timer of batches fire while a recorder is made.
+func TestNoDelayAtAll(t *testing.T) {
+	for range 200 {
+		s := &sink{}
+		r := recorder.New(recorder.Config{BatchDelay: 1}, recorder.Stages{Reader: reader(readID), Place: place, Sinks: named(s)})
+		r.Record(exchange(0))
+		mustClose(t, r)
+		if n := len(s.ids()); n != 1 {
+			t.Fatalf("%d calls came, want 1", n)
+		}
+	}
+}
+
 func TestCloseReturnsTheErrorsOfSinks(t *testing.T) {
 	broken := errors.New("broken")
 	a := &sink{close: func(context.Context) error { return broken }}
