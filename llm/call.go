@@ -46,7 +46,11 @@ type Call struct {
 
 	FinishReasons []string // the provider's own words, one a choice
 
-	Usage    Usage
+	Usage Usage
+	// Steps, when there are any, are what the call consisted of where its parts are
+	// billed apart, each at its own model: its cost is then the sum of theirs, and
+	// Usage only what the provider calls the total (wire reference, section 7.3).
+	Steps    []Step
 	UsageRaw string // the provider's own usage object, verbatim JSON; "" when none
 	Cost     Cost
 
@@ -60,6 +64,13 @@ type Call struct {
 	Retry    int      // retry count told by the client
 	Attrs    []Attr   // carried, never computed with
 	Problems []string // what could not be read, for people
+}
+
+// Step is a part of a call that is billed on its own.
+type Step struct {
+	Kind  string // the provider's word: message, compaction, advisor_message …
+	Model string // "" for the call's own
+	Usage Usage
 }
 
 // Kind says how well an exchange was understood (spanwire.operation.kind).

@@ -28,8 +28,14 @@ var table = map[string]pkg{
 	"internal/sse":      {level: 1},
 	// Messages of a WebSocket that passes by: several dialects have a realtime API.
 	"internal/websocket": {level: 1},
-	"internal/fakellm":   {level: 1},
-	"internal/repotest":  {level: 1},
+	// What every dialect does alike: walking JSON in place, taking in a body, reading
+	// errors, and the parts of messages that are no text.
+	"internal/jsonwalk": {level: 0},
+	"internal/content":  {level: 1, ours: []string{"llm", "internal/jsonwalk"}},
+	"internal/apierror": {level: 1, ours: []string{"internal/jsonwalk"}},
+	"internal/intake":   {level: 2, ours: []string{"llm", "internal/encoding", "internal/jsonwalk", "internal/sse"}},
+	"internal/fakellm":  {level: 1},
+	"internal/repotest": {level: 1},
 
 	"internal/providerstest": {level: 1, ours: []string{"llm"}},
 	"internal/sinktest":      {level: 1, ours: []string{"llm"}},

@@ -1,0 +1,307 @@
+// Package intake takes in the body of a response while it passes, and hands a
+// dialect what it is made of: events, lines, elements, frames, or one document.
+//
+// It undoes the content-encoding, finds out what the body is by its first byte,
+// keeps what must be kept within bounds, and remembers when each piece came.
+package intake
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spanwire/spanwire/internal/encoding"
+	"github.com/spanwire/spanwire/internal/jsonwalk"
+	"github.com/spanwire/spanwire/internal/sse"
+	"github.com/spanwire/spanwire/llm"
+)
+
+// Form is what a body turned out to be.
+type Form uint8
+
+// The forms.
+const (
+	Unknown  Form = iota // nothing came
+	Document             // one JSON value
+	Events               // server-sent events
+	Lines                // one JSON value a line
+	Elements             // a JSON array, written element by element
+	Frames               // a binary framing of the dialect's own
+	Words                // none of these: an error page, a text, audio
+)
+
+// Handler is what a dialect does with what comes. All slices are valid during the
+// call only. at is when the piece that completed it came. Functions that are nil
+// leave a form to the document.
+type Handler struct {
+	Event func(ev *sse.Event, at time.Time)
+	// Line takes a line of NDJSON, or an element of an array.
+	Line func(line []byte, at time.Time)
+	// Frame takes raw pieces, cut anywhere.
+	Frame func(p []byte, at time.Time)
+}
+
+// Bounds.
+const (
+	maxDecoded = 256 << 20 // what is read of a body under a content-encoding
+	maxLine    = 4 << 20   // a line or an element; longer ones are dropped and counted
+)
+
+// Body takes in one response. Wrote is called by one goroutine, then Finish once.
+// Memory is bounded: 1 MiB and 64 KiB of a document, 4 MiB of a compressed body,
+// one event or line.
+type Body struct {
+	handler  Handler
+	want     Form // what the request asked for; Unknown where that says nothing
+	encoding string
+	media    string
+
+	form    Form
+	stream  sse.Splitter
+	plain   bounded
+	packed  packed
+	line    []byte
+	depth   int  // of an element: open brackets
+	quoted  bool // within a string of an element
+	escaped bool
+	over    bool
+	dropped int
+}
+
+// New returns the intake of the response of x, whose head is there. want is the
+// form that a successful answer of this endpoint has, Unknown where the first
+// byte tells: an object is then a Document and anything else Events or Words.
+func New(x *llm.Exchange, want Form, h Handler) *Body {
+	b := &Body{handler: h, want: want}
+	for name, value := range x.ResponseHeader.All() {
+		switch {
+		case strings.EqualFold(name, "content-encoding"):
+			if b.encoding != "" {
+				b.encoding += ","
+			}
+			b.encoding += value
+		case strings.EqualFold(name, "content-type"):
+			media, _, _ := strings.Cut(value, ";")
+			b.media = strings.ToLower(strings.TrimSpace(media))
+		}
+	}
+	if encoding.Identity(b.encoding) {
+		b.encoding = ""
+	}
+	return b
+}
+
+// Form returns what the body turned out to be, as far as it has come.
+func (b *Body) Form() Form { return b.form }
+
+// Media returns the media type of the response in lower case, without parameters.
+func (b *Body) Media() string { return b.media }
+
+// Wrote takes the next piece of the body, still under its content-encoding. p is
+// not kept.
+func (b *Body) Wrote(p []byte, at time.Time) {
+	if b.encoding != "" {
+		b.packed.add(p, at)
+		return
+	}
+	b.wrote(p, at)
+}
+
+func (b *Body) wrote(p []byte, at time.Time) {
+	if b.form == Unknown {
+		if p = b.sniff(p); b.form == Unknown {
+			return
+		}
+	}
+	switch b.form {
+	case Events:
+		b.stream.Feed(p)
+		for ev, ok := b.stream.Next(); ok; ev, ok = b.stream.Next() {
+			b.handler.Event(&ev, at)
+		}
+	case Lines:
+		b.lines(p, at)
+	case Elements:
+		b.elements(p, at)
+	case Frames:
+		b.handler.Frame(p, at)
+	default:
+		b.plain.add(p)
+	}
+}
+
+// sniff decides what the body is. Content types are wrong often enough (wire
+// reference, sections 1 and 3): the first byte has the last word.
+func (b *Body) sniff(p []byte) []byte {
+	if b.want == Frames && b.handler.Frame != nil && b.media == "application/vnd.amazon.eventstream" {
+		b.form = Frames
+		return p
+	}
+	if b.binary() {
+		b.form = Words
+		return p
+	}
+	p = bytes.TrimLeft(p, " \t\r\n")
+	if len(p) == 0 {
+		return nil
+	}
+	switch c := p[0]; {
+	case c == '[' && b.want == Elements && b.handler.Line != nil:
+		b.form = Elements
+		p = p[1:]
+	case c == '{' && b.handler.Line != nil && (b.want == Lines || strings.Contains(b.media, "ndjson") || b.media == "application/stream+json"):
+		b.form = Lines
+	case c == '{' || c == '[':
+		b.form = Document
+	case b.handler.Event != nil && (b.media == "text/event-stream" || !strings.HasPrefix(b.media, "text/") && strings.IndexByte(":deir\xef", c) >= 0):
+		b.form = Events
+	default:
+		b.form = Words
+	}
+	return p
+}
+
+func (b *Body) binary() bool {
+	kind, _, _ := strings.Cut(b.media, "/")
+	return kind == "audio" || kind == "image" || kind == "video" || b.media == "application/octet-stream"
+}
+
+// lines splits NDJSON.
+func (b *Body) lines(p []byte, at time.Time) {
+	for {
+		i := bytes.IndexByte(p, '\n')
+		if i < 0 {
+			b.hold(p)
+			return
+		}
+		line := p[:i]
+		p = p[i+1:]
+		if len(b.line) > 0 || b.over {
+			b.hold(line)
+			line = b.line
+		}
+		b.emit(line, at)
+	}
+}
+
+// elements splits the objects of an array at its top level.
+func (b *Body) elements(p []byte, at time.Time) {
+	from := 0
+	for i, c := range p {
+		switch {
+		case b.escaped:
+			b.escaped = false
+		case b.quoted:
+			b.escaped, b.quoted = c == '\\', c != '"'
+		case c == '"':
+			b.quoted = true
+		case c == '{' || c == '[':
+			if b.depth == 0 {
+				from = i
+			}
+			b.depth++
+		case (c == '}' || c == ']') && b.depth > 0:
+			if b.depth--; b.depth > 0 {
+				break
+			}
+			el := p[from : i+1]
+			if len(b.line) > 0 || b.over {
+				b.hold(el)
+				el = b.line
+			}
+			b.emit(el, at)
+		}
+	}
+	if b.depth > 0 {
+		b.hold(p[from:])
+	}
+}
+
+func (b *Body) hold(p []byte) {
+	if b.over || len(b.line)+len(p) > maxLine {
+		b.over = true
+		b.line = nil
+		return
+	}
+	b.line = append(b.line, p...)
+}
+
+func (b *Body) emit(line []byte, at time.Time) {
+	if b.over {
+		b.dropped++
+	} else if line = bytes.TrimSpace(line); len(line) > 0 {
+		b.handler.Line(line, at)
+	}
+	b.over = false
+	if b.line = b.line[:0]; cap(b.line) > 64<<10 {
+		b.line = nil
+	}
+}
+
+// Finish reads what is left: a compressed body, the event or line that the body
+// ended in. It returns what could not be read, for Call.Problems.
+func (b *Body) Finish(x *llm.Exchange) (problems []string) {
+	if b.encoding != "" {
+		if err := b.unpack(); err != nil {
+			problems = append(problems, fmt.Sprintf("response body: content-encoding %s: %v", jsonwalk.Clip(b.encoding, 40), err))
+		}
+	}
+	switch b.form {
+	case Events:
+		if ev, ok := b.stream.Rest(); ok {
+			b.handler.Event(&ev, x.End)
+		}
+		b.dropped += b.stream.Dropped
+	case Lines, Elements:
+		if len(b.line) > 0 {
+			b.emit(b.line, x.End)
+		}
+	}
+	if b.dropped > 0 {
+		problems = append(problems, fmt.Sprintf("response stream: %d events were too large to be read", b.dropped))
+	}
+	return problems
+}
+
+// Whole returns the document, or as much of its beginning as was kept. gap says
+// that its middle is missing; tail is then its end.
+func (b *Body) Whole() (data, tail []byte, gap bool) {
+	tail, gap = b.plain.end()
+	data = b.plain.head
+	if !gap {
+		data = append(data[:len(data):len(data)], tail...)
+		tail = nil
+	}
+	return data, tail, gap
+}
+
+// unpack reads a body that was kept under its content-encoding, piece by piece as
+// it had come.
+func (b *Body) unpack() error {
+	src := &replay{k: &b.packed}
+	body, err := encoding.NewReader(b.encoding, src)
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, 32<<10)
+	for size := 0; ; {
+		n, err := body.Read(buf)
+		if size += n; size > maxDecoded {
+			return encoding.ErrTooLarge
+		}
+		b.wrote(buf[:n], src.at)
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil && b.packed.cut:
+			return fmt.Errorf("only the first %d bytes were kept", maxPacked)
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			return errors.New("the body ends too early")
+		case err != nil:
+			return err
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package intake_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spanwire/spanwire/internal/intake"
+	"github.com/spanwire/spanwire/internal/sse"
+	"github.com/spanwire/spanwire/llm"
+)
+
+var start = time.Unix(1_800_000_000, 0)
+
+// take reads body in pieces of step bytes and returns all that came out of it.
+func take(header string, want intake.Form, body string, step int) (got []string, form intake.Form) {
+	x := &llm.Exchange{ResponseHeader: llm.Header(header), End: start}
+	b := intake.New(x, want, intake.Handler{
+		Event: func(ev *sse.Event, _ time.Time) { got = append(got, fmt.Sprintf("event %s %s", ev.Name, ev.Data)) },
+		Line:  func(line []byte, _ time.Time) { got = append(got, "line "+string(line)) },
+		Frame: func(p []byte, _ time.Time) {
+			if len(got) == 0 {
+				got = append(got, "frame ")
+			}
+			got[0] += string(p)
+		},
+	})
+	for i := 0; i < len(body); i += step {
+		p := []byte(body[i:min(i+step, len(body))])
+		b.Wrote(p, start)
+		for j := range p {
+			p[j] = '#'
+		}
+	}
+	for _, p := range b.Finish(x) {
+		got = append(got, "problem "+p)
+	}
+	if data, tail, gap := b.Whole(); len(data) > 0 || gap {
+		got = append(got, fmt.Sprintf("whole %.100s %d %d %v", data, len(data), len(tail), gap))
+	}
+	return got, b.Form()
+}
+
+func TestForms(t *testing.T) {
+	const sseType, ndjson, eventstream = "Content-Type: text/event-stream; charset=utf-8\r\n", "Content-Type: application/x-ndjson\r\n", "content-type: application/vnd.amazon.eventstream\r\n"
+	f := func(header string, want intake.Form, body string, form intake.Form, out ...string) {
+		t.Helper()
+		var z bytes.Buffer
+		w := gzip.NewWriter(&z)
+		_, _ = w.Write([]byte(body))
+		_ = w.Close()
+		for _, step := range []int{1, 3, 1 << 20} {
+			for _, packed := range []bool{false, true} {
+				h, b := header, body
+				if packed {
+					h, b = h+"Content-Encoding: gzip\r\n", z.String()
+				}
+				got, is := take(h, want, b, step)
+				if is != form || strings.Join(got, "|") != strings.Join(out, "|") {
+					t.Errorf("%q, step %d, packed %v: form %d\n%q\nwant\n%q", body, step, packed, is, got, out)
+				}
+			}
+		}
+	}
+	f(sseType, 0, "data: 1\r\n\r\nevent: x\ndata: 2", intake.Events, "event  1", "event x 2")
+	f("", 0, ": c\n\ndata: 1\n\n", intake.Events, "event  ", "event  1")
+	f(sseType, 0, ` {"error":1}`, intake.Document, `whole {"error":1} 11 0 false`) // an error under the type of a stream
+	f(ndjson, 0, "{\"a\":1}\n\n{\"b\":\"\\n\"}\r\n{\"c\"", intake.Lines, `line {"a":1}`, `line {"b":"\n"}`, `line {"c"`)
+	f("", intake.Lines, "{\"a\":1}", intake.Lines, `line {"a":1}`)
+	f("", intake.Elements, "[{\"a\":[1,\"]\\\"\"]}\n,\r\n{\"b\":{}}]\n", intake.Elements, `line {"a":[1,"]\""]}`, `line {"b":{}}`)
+	f("", intake.Elements, "[{\"a\":1},{\"b\":", intake.Elements, `line {"a":1}`, `line {"b":`)
+	f("", intake.Elements, `{"error":{}}`, intake.Document, `whole {"error":{}} 12 0 false`)
+	f(eventstream, intake.Frames, "\x00\x01{bin", intake.Frames, "frame \x00\x01{bin")
+	f("Content-Type: text/html\r\n", 0, "<html>", intake.Words, "whole <html> 6 0 false")
+	f("Content-Type: audio/mpeg\r\n", 0, "{notjson", intake.Words, "whole {notjson 8 0 false")
+	f("", 0, "", intake.Unknown)
+}
+
+func TestLongBodiesKeepTheirEnds(t *testing.T) {
+	body := `{"a":"` + strings.Repeat("x", 3<<20) + `","usage":1}`
+	got, _ := take("", 0, body, 10000)
+	if len(got) != 1 || !strings.HasSuffix(got[0], fmt.Sprintf("%d %d true", 1<<20, 64<<10)) {
+		t.Errorf("%.300q", got)
+	}
+	lines := "{\"a\":\"" + strings.Repeat("x", 5<<20) + "\"}\n{\"b\":1}\n"
+	if got, _ := take("", intake.Lines, lines, 100000); fmt.Sprint(got) != `[line {"b":1} problem response stream: 1 events were too large to be read]` {
+		t.Errorf("%.300q", got)
+	}
+}
+
+func FuzzBody(f *testing.F) {
+	f.Add("data: a\n\nevent: b\r\ndata: c", uint8(0), uint8(1))
+	f.Add("{\"a\":1}\n{}", uint8(3), uint8(2))
+	f.Add("[{\"a\":\"]\"},[1]]", uint8(4), uint8(3))
+	f.Fuzz(func(t *testing.T, body string, want, step uint8) {
+		g1, f1 := take("", intake.Form(want%6), body, max(len(body), 1))
+		g2, f2 := take("", intake.Form(want%6), body, int(step)%16+1)
+		if fmt.Sprint(g1) != fmt.Sprint(g2) || f1 != f2 {
+			t.Fatalf("at once %d %q\nin pieces %d %q", f1, g1, f2, g2)
+		}
+	})
+}
+
+func TestRhythm(t *testing.T) {
+	var r intake.Rhythm
+	at := start
+	for i := range 2000 {
+		r.Piece(at)
+		at = at.Add(time.Duration(10+i%100) * time.Millisecond)
+	}
+	c := r.Chunks()
+	if c.Count != 2000 || c.GapMax != 109*time.Millisecond || c.GapMean < 59*time.Millisecond || c.GapMean > 60*time.Millisecond ||
+		c.GapP95 < 95*time.Millisecond || c.GapP95 > 105*time.Millisecond || !r.First().Equal(start) {
+		t.Errorf("%+v", c)
+	}
+}
