@@ -71,12 +71,6 @@ type window struct {
 	rates    rateSet
 }
 
-// calendar has days on which a window that names it does not apply.
-type calendar struct {
-	years map[int]bool
-	dates map[int]bool // see dayNumber
-}
-
 // tier is a service tier with rates of its own. Rates that it does not list
 // follow scale: by period, the factors of the input and of the output side.
 type tier struct {
@@ -158,34 +152,6 @@ func (c *compiled) head(data []byte) (*tableFile, error) {
 		c.calendars[name] = cal
 	}
 	return &f, nil
-}
-
-func newCalendar(raw json.RawMessage) (*calendar, error) {
-	var f calendarFile
-	if err := decodeStrict(raw, &f); err != nil {
-		return nil, err
-	}
-	cal := &calendar{years: map[int]bool{}, dates: map[int]bool{}}
-	for _, y := range f.Years {
-		cal.years[y] = true
-	}
-	for _, d := range f.Dates {
-		t, err := time.Parse(time.DateOnly, d)
-		if err != nil {
-			return nil, fmt.Errorf("%q is not a date", d)
-		}
-		if !cal.years[t.Year()] {
-			return nil, fmt.Errorf("%s is not in the years that the calendar covers", d)
-		}
-		cal.dates[dayNumber(t)] = true
-	}
-	return cal, nil
-}
-
-// dayNumber writes a date as one number: 20261121.
-func dayNumber(t time.Time) int {
-	y, m, d := t.Date()
-	return y*10_000 + int(m)*100 + d
 }
 
 // addProvider adds a provider, or, in an overlay, lays it over the one with its id.
