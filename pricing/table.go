@@ -173,8 +173,7 @@ func (t *Table) Price(call *llm.Call) {
 		return
 	}
 	c := t.now.Load()
-	m := c.find(key{call.Route, call.Provider, call.ServerAddress, call.ResponseModel, call.RequestModel})
-	cost := c.cost(m, call.Start, &call.Usage)
+	cost := c.callCost(call)
 	if call.Cost.Source != llm.CostProvider {
 		call.Cost = cost
 		return

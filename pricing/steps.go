@@ -1,0 +1,57 @@
+package pricing
+
+import "github.com/spanwire/spanwire/llm"
+
+// callCost is the table's cost of a call: of its usage, or of its steps where
+// these are billed apart, each at its own model.
+func (c *compiled) callCost(call *llm.Call) llm.Cost {
+	k := key{call.Route, call.Provider, call.ServerAddress, call.ResponseModel, call.RequestModel}
+	if len(call.Steps) == 0 {
+		return c.cost(c.find(k), call.Start, &call.Usage)
+	}
+	var total llm.Cost
+	for i := range call.Steps {
+		s := &call.Steps[i]
+		of := k
+		if s.Model != "" {
+			of.response, of.request = s.Model, ""
+		}
+		u := s.Usage
+		inherit(&u, &call.Usage)
+		cost := c.cost(c.find(of), call.Start, &u)
+		if !cost.Known() { // a sum that lacks a part is no sum
+			return cost
+		}
+		if i == 0 {
+			total = cost
+			continue
+		}
+		total.Total += cost.Total
+		total.Input += cost.Input
+		total.Output += cost.Output
+		total.CacheRead += cost.CacheRead
+		total.CacheWrite += cost.CacheWrite
+		total.Tools += cost.Tools
+		if total.Status == llm.CostOK {
+			total.Status = cost.Status
+		}
+	}
+	return total
+}
+
+// inherit gives a step what the provider tells once for the whole call.
+func inherit(step, call *llm.Usage) {
+	if step.Tier == "" {
+		step.Tier = call.Tier
+	}
+	if step.Speed == "" {
+		step.Speed = call.Speed
+	}
+	if step.Region == "" {
+		step.Region = call.Region
+	}
+	if step.Source == "" {
+		step.Source = call.Source
+	}
+	step.Batch = step.Batch || call.Batch
+}
