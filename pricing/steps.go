@@ -18,6 +18,9 @@ func (c *compiled) callCost(call *llm.Call) llm.Cost {
 		}
 		u := s.Usage
 		inherit(&u, &call.Usage)
+		if i == 0 {
+			addFees(&u, &call.Usage)
+		}
 		cost := c.cost(c.find(of), call.Start, &u)
 		if !cost.Known() { // a sum that lacks a part is no sum
 			return cost
@@ -55,3 +58,25 @@ func inherit(step, call *llm.Usage) {
 	}
 	step.Batch = step.Batch || call.Batch
 }
+
+// addFees gives the first step what is not counted in tokens: the provider tells
+// searches and the like once for the whole call.
+func addFees(step, call *llm.Usage) {
+	for _, k := range fees {
+		if _, has := step.Get(k); has {
+			continue
+		}
+		if n, ok := call.Get(k); ok {
+			step.Set(k, n)
+		}
+	}
+}
+
+var fees = func() (ks []llm.UsageKind) {
+	for _, k := range llm.UsageKinds() {
+		if !k.Tokens() {
+			ks = append(ks, k)
+		}
+	}
+	return ks
+}()

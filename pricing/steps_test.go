@@ -38,6 +38,11 @@ func TestStepsArePricedEachAtItsModel(t *testing.T) {
 	if both.Total != one.Total+two.Total || both.Input != one.Input+two.Input || both.Output != one.Output+two.Output || both.Source != llm.CostTable {
 		t.Errorf("steps cost %v, want %v + %v", both, one.Total, two.Total)
 	}
+	searched := use(100, 10)
+	searched.Set(llm.WebSearches, 2)
+	if fee := call(sonnet, searched, llm.Step{Usage: use(100, 10)}); fee.Tools == 0 || fee.Total != one.Total+fee.Tools {
+		t.Errorf("with two searches the step costs %+v", fee)
+	}
 	if lost := call(sonnet, use(100, 10), llm.Step{Usage: use(1, 1)}, llm.Step{Model: "claude-unheard-of", Usage: use(1, 1)}); lost.Known() {
 		t.Errorf("a sum with an unknown part is %v", lost)
 	}
