@@ -62,7 +62,7 @@ func inherit(step, call *llm.Usage) {
 // addFees gives the first step what is not counted in tokens: the provider tells
 // searches and the like once for the whole call.
 func addFees(step, call *llm.Usage) {
-	for _, k := range fees {
+	for _, k := range perCall {
 		if _, has := step.Get(k); has {
 			continue
 		}
@@ -72,7 +72,7 @@ func addFees(step, call *llm.Usage) {
 	}
 }
 
-var fees = func() (ks []llm.UsageKind) {
+var perCall = func() (ks []llm.UsageKind) {
 	for _, k := range llm.UsageKinds() {
 		if !k.Tokens() {
 			ks = append(ks, k)
