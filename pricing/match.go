@@ -91,9 +91,9 @@ func (c *compiled) resolve(k key) *match {
 	if byHost == m.p {
 		m.part = part
 	}
-	owner := m.p
 	for _, name := range []string{k.response, k.request} {
 		if to, ok := c.mapped(k, m.p, name); ok {
+			var owner *provider
 			owner, m.m, m.free = c.target(m.p, to)
 			m.finish(c, owner, to)
 			return m

@@ -87,7 +87,8 @@ func (s *Server) Serve(ln net.Listener) error {
 				return ErrClosed
 			}
 			// Out of descriptors, or a caller that left the queue: it passes.
-			if ne, ok := err.(net.Error); ok && ne.Temporary() { //nolint:staticcheck // the only word there is for it
+			//lint:ignore SA1019 it is the only word there is for errors of accept(2) that pass
+			if ne, ok := err.(net.Error); ok && ne.Temporary() {
 				s.set.Log.Warn("cannot accept a connection", "error", err)
 				select {
 				case <-time.After(20 * time.Millisecond):
