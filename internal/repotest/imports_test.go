@@ -66,7 +66,7 @@ var forTests = []string{"llm", "internal/encoding", "internal/fakellm", "interna
 // prefix of its import path. Replacing a library is then work in one folder.
 var owners = map[string][]string{
 	"github.com/valyala/fasthttp":          {"proxy", "internal/fakellm"},
-	"github.com/tidwall/gjson":             {"providers/openai"},
+	"github.com/tidwall/gjson":             {"providers/openai", "internal/jsonwalk", "internal/apierror"},
 	"github.com/pkoukk/tiktoken-go":        {"tokenizer"},
 	"github.com/pkoukk/tiktoken-go-loader": {"tokenizer"},
 	"github.com/spf13/viper":               {"cmd/proxy"},
