@@ -52,7 +52,7 @@ type Exporter struct {
 	Endpoint       string            `mapstructure:"endpoint" yaml:"endpoint"`               // base URL; /v1/traces is added for HTTP
 	TracesEndpoint string            `mapstructure:"traces_endpoint" yaml:"traces_endpoint"` // URL for spans as it is; no metrics go there
 	Headers        map[string]string `mapstructure:"headers" yaml:"headers"`                 // may hold keys: never logged
-	Compression    string            `mapstructure:"compression" yaml:"compression"`         // gzip (default) or none
+	Compression    string            `mapstructure:"compression" yaml:"compression"`         // none (default) or gzip, which costs more than all else that a span costs
 	Timeout        time.Duration     `mapstructure:"timeout" yaml:"timeout"`                 // of one attempt; 10s when 0
 	Insecure       bool              `mapstructure:"insecure" yaml:"insecure"`               // gRPC without TLS, for an endpoint without a scheme
 	TLS            TLS               `mapstructure:"tls" yaml:"tls"`

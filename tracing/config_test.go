@@ -62,9 +62,9 @@ func TestEnvironment(t *testing.T) {
 	expect(h, "x-a", "b+c")
 	h = f(map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "URL", "OTEL_EXPORTER_OTLP_HEADERS": "x=general", "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "x=traces"})
 	expect(h, "x", "traces")
-	// Compression is on unless it is switched off.
-	expect(f(map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "URL"}), "Content-Encoding", "gzip")
-	expect(f(map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "URL", "OTEL_EXPORTER_OTLP_COMPRESSION": "none"}), "Content-Encoding", "")
+	// Compression is off unless it is switched on, as in the specification.
+	expect(f(map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "URL"}), "Content-Encoding", "")
+	expect(f(map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "URL", "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip"}), "Content-Encoding", "gzip")
 	// Protocols.
 	expect(f(map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "URL", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}), "Content-Type", "application/json")
 	expect(f(map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "URL", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_HEADERS": "x=g"}), "x", "g")

@@ -78,7 +78,7 @@ func (env environment) resolve(e Exporter) (target, error) {
 		metricsExact = env.get("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")
 	}
 	t.protocol = first(t.protocol, protocolHTTP)
-	t.compression = first(t.compression, compressGzip)
+	t.compression = first(t.compression, compressNone)
 	if t.timeout == 0 {
 		t.timeout = defaultTimeout
 	}

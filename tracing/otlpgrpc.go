@@ -72,7 +72,7 @@ func (s *grpcSender) String() string { return s.target.endpoint + " (" + protoco
 func (s *grpcSender) send(ctx context.Context, spans [][]byte) (int64, error) {
 	ctx, cancel := context.WithTimeout(metadata.NewOutgoingContext(ctx, s.header), s.target.timeout)
 	defer cancel()
-	request := s.around.request(nil, spans)
+	request, _ := s.around.pieces(spans)
 	var response []byte
 	if err := s.conn.Invoke(ctx, exportMethod, request, &response, s.opts...); err != nil {
 		return 0, s.refusal(err)
@@ -113,17 +113,22 @@ func aboutSize(message string) bool {
 		strings.Contains(message, "too big") || strings.Contains(message, "message size") || strings.Contains(message, "exceeds")
 }
 
-// encoded is the codec of messages that are bytes already.
+// encoded is the codec of messages that are bytes already: requests in pieces,
+// responses in one.
 type encoded struct{}
 
 var errNotBytes = errors.New("BUG: not encoded")
 
 func (encoded) Marshal(v any) (mem.BufferSlice, error) {
-	b, ok := v.([]byte)
+	pieces, ok := v.([][]byte)
 	if !ok {
 		return nil, errNotBytes
 	}
-	return mem.BufferSlice{mem.SliceBuffer(b)}, nil
+	out := make(mem.BufferSlice, 0, len(pieces))
+	for _, p := range pieces {
+		out = append(out, mem.SliceBuffer(p))
+	}
+	return out, nil
 }
 
 func (encoded) Unmarshal(data mem.BufferSlice, v any) error {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,7 +25,6 @@ type httpSender struct {
 	around envelope
 	client *http.Client
 	header http.Header
-	raw    sync.Pool // *[]byte: requests before compression
 	gzips  sync.Pool // *gzip.Writer
 }
 
@@ -36,6 +36,7 @@ func openHTTP(t target, trust *tls.Config, around envelope) *httpSender {
 	transport.TLSClientConfig = trust
 	transport.MaxIdleConnsPerHost = 16
 	transport.DisableCompression = true
+	transport.WriteBufferSize = 64 << 10 // batches are large
 	h := http.Header{}
 	for name, value := range t.headers {
 		h.Set(name, value)
@@ -73,14 +74,17 @@ func (s *httpSender) String() string {
 }
 
 func (s *httpSender) send(ctx context.Context, spans [][]byte) (int64, error) {
-	body, err := s.body(spans)
+	body, size, err := s.body(spans)
 	if err != nil {
 		return 0, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.target.endpoint, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.target.endpoint, newJoined(body))
 	if err != nil {
 		return 0, errors.New("make export request: the endpoint is not a URL")
 	}
+	req.ContentLength = int64(size)
+	// The transport begins again when a connection died that had been idle.
+	req.GetBody = func() (io.ReadCloser, error) { return newJoined(body), nil }
 	req.Header = s.header.Clone()
 	if host := req.Header.Get("Host"); host != "" {
 		req.Host = host
@@ -103,25 +107,26 @@ func (s *httpSender) send(ctx context.Context, spans [][]byte) (int64, error) {
 	return 0, s.refusal(resp, answer)
 }
 
-// body returns the request's body, which is the caller's: the transport may read
-// it after the answer came.
-func (s *httpSender) body(spans [][]byte) ([]byte, error) {
-	buf, _ := s.raw.Get().(*[]byte)
-	if buf == nil {
-		buf = new([]byte)
-	}
-	defer s.raw.Put(buf)
-	*buf = s.around.request((*buf)[:0], spans)
+// body returns the request's body in pieces, and their length. Nothing of it is
+// used again: the transport may read it after the answer came.
+func (s *httpSender) body(spans [][]byte) (pieces [][]byte, size int, err error) {
 	if s.target.protocol == protocolJSON {
-		text, err := jsonRequest(nil, *buf)
+		text, err := jsonRequest(nil, s.around.request(nil, spans))
 		if err != nil {
-			return nil, fmt.Errorf("write spans as JSON: %w", err)
+			return nil, 0, fmt.Errorf("write spans as JSON: %w", err)
 		}
-		*buf = text
+		pieces, size = [][]byte{text}, len(text)
+	} else {
+		pieces, size = s.around.pieces(spans)
 	}
 	if s.target.compression != compressGzip {
-		return bytes.Clone(*buf), nil
+		return pieces, size, nil
 	}
+	packed, err := s.compress(pieces, size)
+	return [][]byte{packed}, len(packed), err
+}
+
+func (s *httpSender) compress(pieces [][]byte, size int) ([]byte, error) {
 	w, _ := s.gzips.Get().(*gzip.Writer)
 	if w == nil {
 		// Level 1 is four times cheaper than the default and a tenth larger.
@@ -132,15 +137,37 @@ func (s *httpSender) body(spans [][]byte) ([]byte, error) {
 	}
 	defer s.gzips.Put(w)
 	var out bytes.Buffer
-	out.Grow(len(*buf) / 4)
+	out.Grow(size / 4)
 	w.Reset(&out)
-	if _, err := w.Write(*buf); err != nil {
-		return nil, fmt.Errorf("compress spans: %w", err)
+	for _, p := range pieces {
+		if _, err := w.Write(p); err != nil {
+			return nil, fmt.Errorf("compress spans: %w", err)
+		}
 	}
 	if err := w.Close(); err != nil {
 		return nil, fmt.Errorf("compress spans: %w", err)
 	}
 	return out.Bytes(), nil
+}
+
+// joined reads pieces one after the other.
+type joined struct{ rest [][]byte }
+
+// newJoined leaves the slice of pieces as it is.
+func newJoined(pieces [][]byte) io.ReadCloser { return io.NopCloser(&joined{slices.Clone(pieces)}) }
+
+func (j *joined) Read(p []byte) (n int, err error) {
+	for n < len(p) && len(j.rest) > 0 {
+		k := copy(p[n:], j.rest[0])
+		n += k
+		if j.rest[0] = j.rest[0][k:]; len(j.rest[0]) == 0 {
+			j.rest = j.rest[1:]
+		}
+	}
+	if n == 0 && len(p) > 0 {
+		return 0, io.EOF
+	}
+	return n, nil
 }
 
 // refusal says what an answer that is no success means

@@ -1,6 +1,7 @@
 package tracing
 
 import (
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"net/url"
@@ -92,26 +93,47 @@ func newEnvelope(attrs map[string]string, version string) envelope {
 	return envelope{resource: resource.b, scope: scope.b, schema: schema.b}
 }
 
-// request appends an ExportTraceServiceRequest with the spans
-// (opentelemetry/proto/collector/trace/v1/trace_service.proto).
-func (e *envelope) request(dst []byte, spans [][]byte) []byte {
+// pieces returns an ExportTraceServiceRequest with the spans
+// (opentelemetry/proto/collector/trace/v1/trace_service.proto) in pieces, which
+// joined are the request: the spans themselves are among them and not copied.
+func (e *envelope) pieces(spans [][]byte) (pieces [][]byte, size int) {
 	scope := len(e.scope) + len(e.schema)
 	for _, s := range spans {
 		scope += 1 + protowire.SizeBytes(len(s))
 	}
 	resource := len(e.resource) + 1 + protowire.SizeBytes(scope) + len(e.schema)
-	dst = protowire.AppendTag(dst, 1, protowire.BytesType)
-	dst = protowire.AppendVarint(dst, uint64(resource))
-	dst = append(dst, e.resource...)
-	dst = protowire.AppendTag(dst, 2, protowire.BytesType)
-	dst = protowire.AppendVarint(dst, uint64(scope))
-	dst = append(dst, e.scope...)
+	// What stands between the spans is written one after the other; its capacity is
+	// never exceeded, for pieces point into it.
+	const most = 1 + binary.MaxVarintLen64
+	frame := make([]byte, 0, 2*most+len(e.resource)+len(e.scope)+len(spans)*most+2*len(e.schema))
+	pieces = make([][]byte, 0, 2*len(spans)+1)
+
+	frame = protowire.AppendTag(frame, 1, protowire.BytesType)
+	frame = protowire.AppendVarint(frame, uint64(resource))
+	frame = append(frame, e.resource...)
+	frame = protowire.AppendTag(frame, 2, protowire.BytesType)
+	frame = protowire.AppendVarint(frame, uint64(scope))
+	frame = append(frame, e.scope...)
+	from := 0
 	for _, s := range spans {
-		dst = protowire.AppendTag(dst, 2, protowire.BytesType)
-		dst = protowire.AppendBytes(dst, s)
+		frame = protowire.AppendTag(frame, 2, protowire.BytesType)
+		frame = protowire.AppendVarint(frame, uint64(len(s)))
+		pieces = append(pieces, frame[from:], s)
+		from = len(frame)
 	}
-	dst = append(dst, e.schema...)
-	return append(dst, e.schema...)
+	frame = append(frame, e.schema...)
+	frame = append(frame, e.schema...)
+	return append(pieces, frame[from:]), 1 + protowire.SizeBytes(resource)
+}
+
+// request appends the same in one piece.
+func (e *envelope) request(dst []byte, spans [][]byte) []byte {
+	pieces, size := e.pieces(spans)
+	dst = slices.Grow(dst, size)
+	for _, p := range pieces {
+		dst = append(dst, p...)
+	}
+	return dst
 }
 
 func attributesOf(attrs map[string]string) []attribute.KeyValue {

@@ -1,6 +1,7 @@
 package tracing
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -160,7 +161,7 @@ func (t *Tracing) Consume(_ context.Context, calls []*llm.Call) error {
 func (t *Tracing) keep(b []byte) []byte {
 	if len(b) > cap(t.chunk)-len(t.chunk) {
 		if len(b) > chunkBytes/4 {
-			return append(make([]byte, 0, len(b)), b...)
+			return bytes.Clone(b)
 		}
 		t.chunk = make([]byte, 0, chunkBytes)
 	}
