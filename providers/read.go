@@ -26,9 +26,9 @@ func (o *observation) Wrote(p []byte, at time.Time) { o.reader.Wrote(p, at) }
 // that nobody watched is read from its copy.
 func (t *Table) Read(x *llm.Exchange) (*llm.Call, error) {
 	c := frame(x)
-	o, watched := x.Observer.(*observation)
+	o := watcher(x)
 	row := t.rows[x.Provider]
-	if watched {
+	if o != nil {
 		row = o.row
 	}
 	if row == nil { // no route matched
@@ -37,7 +37,7 @@ func (t *Table) Read(x *llm.Exchange) (*llm.Call, error) {
 	}
 	c.Provider = row.Provider
 	d := row.dialectFor(x)
-	if watched {
+	if o != nil {
 		d = o.dialect
 	}
 	err := d.readRequest(c, x)

@@ -277,7 +277,7 @@ func (r *Row) Observe(x *llm.Exchange) llm.Observer {
 	if reader == nil {
 		return nil
 	}
-	return &observation{row: r, dialect: d, reader: reader}
+	return watch(r, d, reader, x)
 }
 
 // Error returns the JSON body of an answer that the proxy makes itself, in the
