@@ -42,6 +42,9 @@ type Handler struct {
 	Line func(line []byte, at time.Time)
 	// Frame takes raw pieces, cut anywhere.
 	Frame func(p []byte, at time.Time)
+	// Squeeze leaves of each array of numbers in a document only its length, as its
+	// one element: embeddings are counted, not kept.
+	Squeeze bool
 }
 
 // Bounds.
@@ -62,6 +65,7 @@ type Body struct {
 	form    Form
 	stream  sse.Splitter
 	plain   bounded
+	squeeze squeeze
 	packed  packed
 	line    []byte
 	depth   int  // of an element: open brackets
@@ -129,6 +133,9 @@ func (b *Body) wrote(p []byte, at time.Time) {
 	case Frames:
 		b.handler.Frame(p, at)
 	default:
+		if b.handler.Squeeze && b.form == Document {
+			p = b.squeeze.pass(p)
+		}
 		b.plain.add(p)
 	}
 }

@@ -117,3 +117,47 @@ func TestRhythm(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+func TestSqueeze(t *testing.T) {
+	f := func(body, want string) {
+		t.Helper()
+		for _, step := range []int{1, 2, 5, 1 << 20} {
+			x := &llm.Exchange{End: start}
+			b := intake.New(x, 0, intake.Handler{Squeeze: true})
+			for i := 0; i < len(body); i += step {
+				b.Wrote([]byte(body[i:min(i+step, len(body))]), start)
+			}
+			b.Finish(x)
+			if got, _, _ := b.Whole(); string(got) != want {
+				t.Errorf("%s, step %d: %s, want %s", body, step, got, want)
+			}
+		}
+	}
+	f(`{"e":[[0.1,-2e-5, 3],[ -1 ,2]],"m":{"n":12}}`, `{"e":[[3],[ 2]],"m":{"n":12}}`)
+	f(`{"e":[],"f":[1]}`, `{"e":[],"f":[1]}`)
+	f(`{"t":"[1,2]","u":["[3","\"[4,5]"]}`, `{"t":"[1,2]","u":["[3","\"[4,5]"]}`)
+	f(`{"mixed":[1,{"a":[1,2]},"[3,4]",null]}`, `{"mixed":[0,{"a":[2]},"[3,4]",null]}`)
+	f(`{"cut":[1,2,3`, `{"cut":[`)
+}
+
+func TestRequest(t *testing.T) {
+	f := func(x llm.Exchange, head, tail string, problems int) {
+		t.Helper()
+		c := &llm.Call{}
+		h, e := intake.Request(c, &x)
+		if string(h) != head || string(e) != tail || len(c.Problems) != problems {
+			t.Errorf("%q %q %q, want %q %q and %d problems", h, e, c.Problems, head, tail, problems)
+		}
+	}
+	var z bytes.Buffer
+	w := gzip.NewWriter(&z)
+	_, _ = w.Write([]byte(`{"a":1}`))
+	_ = w.Close()
+	packed := llm.Header("Content-Encoding: gzip\r\n")
+	f(llm.Exchange{}, "", "", 0)
+	f(llm.Exchange{Request: llm.Body{Data: []byte(`{"a":1}`)}}, `{"a":1}`, "", 0)
+	f(llm.Exchange{Request: llm.Body{Data: []byte(`{"a"}`), Head: 4, Truncated: true}}, `{"a"`, `}`, 1)
+	f(llm.Exchange{Request: llm.Body{Data: []byte(`{"a"}`), Head: 99, Truncated: true}}, `{"a"}`, ``, 1)
+	f(llm.Exchange{RequestHeader: packed, Request: llm.Body{Data: z.Bytes()}}, `{"a":1}`, "", 0)
+	f(llm.Exchange{RequestHeader: packed, Request: llm.Body{Data: []byte("no")}}, "", "", 1)
+}
