@@ -36,9 +36,14 @@ const maxLink = 4096
 
 func unescapeSlashes(s string) string { return strings.ReplaceAll(s, `\/`, "/") }
 
-// Blob keeps size and digest of bytes in a message, as they were sent.
+// Blob keeps size and digest of bytes in a message, as they were sent: also those
+// of base64 that was cut while it passed (see [AppendCut]).
 func Blob(raw []byte, modality, mime string) llm.Part {
 	p := llm.Part{Type: llm.PartBlob, Modality: modality, MIMEType: jsonwalk.Clip(mime, 128), Size: int64(len(raw))}
+	if size, sum, ok := cut(raw); ok {
+		p.Size, p.SHA256 = size, sum
+		return p
+	}
 	sum := sha256.Sum256(raw)
 	p.SHA256 = hex.EncodeToString(sum[:])
 	return p

@@ -45,6 +45,11 @@ type Handler struct {
 	// Squeeze leaves of each array of numbers in a document only its length, as its
 	// one element: embeddings are counted, not kept.
 	Squeeze bool
+	// Lean takes long base64 out of members that hold it: [content.Blob] reads the
+	// length and digest of what it was. Frames and Words are handed on as they are.
+	Lean bool
+	// MaxEvent bounds an event in bytes; 0 means [sse.DefaultMaxEvent].
+	MaxEvent int
 }
 
 // Bounds.
@@ -66,6 +71,7 @@ type Body struct {
 	stream  sse.Splitter
 	plain   bounded
 	squeeze squeeze
+	lean    lean
 	packed  packed
 	line    []byte
 	depth   int  // of an element: open brackets
@@ -80,6 +86,7 @@ type Body struct {
 // byte tells: an object is then a Document and anything else Events or Words.
 func New(x *llm.Exchange, want Form, h Handler) *Body {
 	b := &Body{handler: h, want: want}
+	b.stream.MaxEvent = h.MaxEvent
 	for name, value := range x.ResponseHeader.All() {
 		switch {
 		case strings.EqualFold(name, "content-encoding"):
@@ -119,6 +126,9 @@ func (b *Body) wrote(p []byte, at time.Time) {
 		if p = b.sniff(p); b.form == Unknown {
 			return
 		}
+	}
+	if b.handler.Lean && b.form != Frames && b.form != Words {
+		p = b.lean.pass(p)
 	}
 	switch b.form {
 	case Events:
