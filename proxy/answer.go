@@ -62,6 +62,9 @@ func (x *exchange) answerHead(b []byte) ([]byte, error) {
 		if err := x.res.parseResponse(b[:n]); err != nil {
 			return nil, errBadAnswer
 		}
+		if x.res.status == 101 && !x.req.upgrade {
+			return nil, errBadAnswer // a protocol that was not offered
+		}
 		if s := x.res.status; s >= 200 || s == 101 {
 			x.ex.Status = s
 			x.ex.ResponseHeader = append(llm.Header(nil), x.res.fields...)

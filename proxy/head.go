@@ -33,7 +33,7 @@ type head struct {
 	http10  bool
 	close   bool // Connection: close
 	expect  bool // Expect: 100-continue
-	upgrade bool // Connection: upgrade, and an Upgrade field
+	upgrade bool // Connection: upgrade, and Upgrade: websocket
 
 	nominated [][]byte // field names that Connection lists, other than those above
 }
@@ -143,7 +143,7 @@ func (h *head) start(b []byte) {
 // of every field: a name of token characters right before its colon, no folded
 // lines, no control characters. It returns how many Host fields there are.
 func (h *head) parseFields() (hosts int, err error) {
-	rest := h.fields
+	rest, websocket := h.fields, false
 	for len(rest) > 0 {
 		var name, value []byte
 		if name, value, rest, err = nextField(rest); err != nil {
@@ -159,9 +159,7 @@ func (h *head) parseFields() (hosts int, err error) {
 				h.expect = fold(value, "100-continue")
 			}
 		case 7:
-			if fold(name, "upgrade") && h.upgrade {
-				continue
-			}
+			websocket = websocket || fold(name, "upgrade") && fold(value, "websocket")
 		case 10:
 			if fold(name, "connection") {
 				h.connection(value)
@@ -183,6 +181,9 @@ func (h *head) parseFields() (hosts int, err error) {
 			}
 		}
 	}
+	// Other protocols are not offered to the other side: h2c, which some clients
+	// offer with every request, would end in frames that nobody here reads.
+	h.upgrade = h.upgrade && websocket
 	return hosts, nil
 }
 

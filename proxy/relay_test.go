@@ -31,6 +31,8 @@ func TestRequestGoesOnAsItCame(t *testing.T) {
 	// What belongs to one connection stays there, and so does what Connection lists, but never framing.
 	f("POST / HTTP/1.1\r\nHost: proxy\r\nConnection: keep-alive, X-Mine, Content-Length, host\r\nKeep-Alive: timeout=5\r\nX-Mine: 1\r\nTE: trailers\r\nProxy-Connection: keep-alive\r\nProxy-Authorization: Basic eA==\r\nUpgrade: h2c\r\nContent-Length: 1\r\nX-Yours: 2\r\n\r\nx",
 		"POST / HTTP/1.1\r\nHost: UP\r\nContent-Length: 1\r\nX-Yours: 2\r\n\r\nx")
+	// An offer of another protocol ends here, unless it is a WebSocket.
+	f("GET / HTTP/1.1\r\nHost: proxy\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQ\r\n\r\n", "GET / HTTP/1.1\r\nHost: UP\r\n\r\n")
 	// Chunked framing passes with its extensions and trailers.
 	chunked := "POST /c HTTP/1.1\r\nHost: p\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3;name=\"v\"\r\nabc\r\n0A\r\n0123456789\r\n0\r\nX-Sum: 1\r\n\r\n"
 	f(chunked, strings.Replace(chunked, "Host: p\r", "Host: UP\r", 1))

@@ -35,13 +35,13 @@ func TestCallsWithinATunnel(t *testing.T) {
 		if _, _, err := message(br); err != nil {
 			return
 		}
-		io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nhi\n")
+		io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhi\n")
 		_, _ = io.Copy(c, br)
 	}, func(b *bench, _ *Config, _ *Settings) {
 		b.up.Dialect = dialect{observe: func(ex *llm.Exchange) llm.Observer { seen = &lines{ex: ex}; return seen }}
 	})
-	p := b.dial().send("GET /live?model=m HTTP/1.1\r\nHost: p\r\nConnection: Upgrade\r\nUpgrade: x\r\nAuthorization: Bearer k\r\n\r\n")
-	p.expect("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nhi\n")
+	p := b.dial().send("GET /live?model=m HTTP/1.1\r\nHost: p\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nAuthorization: Bearer k\r\n\r\n")
+	p.expect("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhi\n")
 	first := b.record()
 	p.send("one\n").expect("one\n")
 	second := b.record() // while the tunnel is open
@@ -65,14 +65,14 @@ func TestFailingObserverOfATunnel(t *testing.T) {
 	b := start(t, func(c net.Conn) {
 		br := newReader(c)
 		if _, _, err := message(br); err == nil {
-			io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\n\r\n")
+			io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
 			_, _ = io.Copy(c, br)
 		}
 	}, func(b *bench, _ *Config, _ *Settings) {
 		b.up.Dialect = dialect{observe: func(*llm.Exchange) llm.Observer { return &faulty{} }}
 	})
-	p := b.dial().send("GET / HTTP/1.1\r\nHost: p\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
-	p.expect("HTTP/1.1 101 Switching Protocols\r\n\r\n")
+	p := b.dial().send("GET / HTTP/1.1\r\nHost: p\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+	p.expect("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
 	p.send("a").expect("a")
 	p.send("b").expect("b")
 	p.Close()
