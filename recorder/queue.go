@@ -41,6 +41,25 @@ type queue struct {
 type item struct {
 	ex    *llm.Exchange
 	bytes int64
+	bare  bool // its request body was left out
+}
+
+// Past half of its bytes the queue takes exchanges without their request bodies,
+// unless they are small: what a call cost and how it went is known without its
+// prompt, and of these a hundred times as many have room. Only when that is not
+// enough are exchanges lost.
+const smallBody = 4 << 10
+
+// strip leaves the copy of the request body out when there is no room for it.
+// The mutex is held.
+func (q *queue) strip(it *item) {
+	body := &it.ex.Request
+	if q.bytes+it.bytes <= q.maxBytes/2 || cap(body.Data) <= smallBody {
+		return
+	}
+	it.bytes -= int64(cap(body.Data))
+	it.bare = true
+	body.Data, body.Head, body.Truncated = nil, 0, true
 }
 
 func newQueue(maxCount int, maxBytes int64, delay time.Duration) *queue {
@@ -59,9 +78,10 @@ func newQueue(maxCount int, maxBytes int64, delay time.Duration) *queue {
 
 // put adds an exchange, or says why not. It never waits.
 func (q *queue) put(ex *llm.Exchange) (no reason, ok bool) {
-	it := item{ex, exchangeBytes(ex)}
+	it := item{ex: ex, bytes: exchangeBytes(ex)}
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.strip(&it)
 	switch {
 	case q.closed:
 		return droppedClosed, false
@@ -147,6 +167,19 @@ func (q *queue) close() {
 		q.timer.Stop()
 		close(q.done)
 	}
+}
+
+// rest returns how many times the length of reading an item its worker is to rest.
+func (q *queue) rest(it item) time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed:
+		return 0
+	case q.bytes > q.maxBytes/2-it.bytes && cap(it.ex.Request.Data) > smallBody:
+		return restPressed
+	}
+	return restUsual
 }
 
 // abandon gives up what waits and what workers still hold, and returns how many

@@ -277,9 +277,9 @@ func TestQueueIsBounded(t *testing.T) {
 		})
 	}
 	check("queue_count", recorder.Config{QueueExchanges: 100}, exchange, 100)
-	body := make([]byte, 99<<10)
+	head := make(llm.Header, 99<<10)
 	check("queue_bytes", recorder.Config{QueueBytes: 1000 << 10}, func(i int) *llm.Exchange {
-		return &llm.Exchange{ID: fmt.Sprint(i), Request: llm.Body{Data: body}}
+		return &llm.Exchange{ID: fmt.Sprint(i), RequestHeader: head}
 	}, 10)
 	// What an observer may have kept counts, up to what readers bound themselves to.
 	check("queue_bytes", recorder.Config{QueueBytes: 1000 << 10}, func(i int) *llm.Exchange {
@@ -288,6 +288,62 @@ func TestQueueIsBounded(t *testing.T) {
 	check("queue_bytes", recorder.Config{QueueBytes: 41 << 20}, func(i int) *llm.Exchange {
 		return &llm.Exchange{ID: fmt.Sprint(i), Observer: watcher{}, Response: llm.Body{Size: 1 << 40}}
 	}, 10)
+}
+
+// Past half of its bytes the queue keeps the calls and lets go of large request
+// bodies, and says so: in a count, on the call, and by no number that a missing
+// prompt would falsify.
+func TestBodiesAreDroppedBeforeCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &sink{}
+		hold := make(chan struct{})
+		counted := 0
+		r := recorder.New(recorder.Config{QueueBytes: 1000 << 10, Workers: 1}, recorder.Stages{
+			Reader: reader(func(ex *llm.Exchange) (*llm.Call, error) {
+				<-hold
+				c := &llm.Call{ID: ex.ID}
+				if len(ex.Request.Data) > 0 {
+					c.Input = []llm.Message{{Role: "user"}}
+				}
+				return c, nil
+			}),
+			Counter: stage(func(c *llm.Call) { counted++; c.Usage.Source = llm.UsageEstimated }),
+			Place:   place, Sinks: named(s),
+		})
+		body := make([]byte, 99<<10)
+		record := func(n int) {
+			for range n {
+				if !r.Record(&llm.Exchange{ID: "x", Request: llm.Body{Data: body, Size: int64(len(body))}}) {
+					t.Error("a call was dropped")
+				}
+			}
+		}
+		record(100)
+		if st := r.Stats(); st.QueuedBytes > 700<<10 {
+			t.Errorf("%d bytes wait", st.QueuedBytes)
+		}
+		close(hold)
+		synctest.Wait()
+		record(3) // there is room again
+		mustClose(t, r)
+		whole, bare := 0, 0
+		for _, b := range s.batches {
+			for _, c := range b {
+				dropped := slices.ContainsFunc(c.Attrs, func(a llm.Attr) bool { return a.Key == "spanwire.content.dropped" && a.Value == true })
+				switch {
+				case !dropped && len(c.Input) == 1 && len(c.Problems) == 0 && c.Usage.Source == llm.UsageEstimated:
+					whole++
+				case dropped && len(c.Input) == 0 && len(c.Problems) == 1 && c.Usage.Source == llm.UsageMissing:
+					bare++
+				default:
+					t.Errorf("call %+v", c)
+				}
+			}
+		}
+		if st := r.Stats(); whole != 5+3 || bare != 95 || counted != whole || st.DroppedBodies != int64(bare) || st.Calls != 103 {
+			t.Errorf("%d whole, %d without a body, %d counted: %+v", whole, bare, counted, st)
+		}
+	})
 }
 
 type watcher struct{}

@@ -57,14 +57,18 @@ func (d *delivery) push(b batch) {
 // run consumes batches until the delivery is closed and empty, then closes the sink.
 func (d *delivery) run() {
 	defer close(d.done)
+	var p pace
 	for {
 		b, end := d.next()
 		if end != nil {
 			d.err = d.closeSink(end)
 			return
 		}
+		began := time.Now()
 		err := d.consume(b)
-		d.finished(b, err)
+		if more := d.finished(b, err); more {
+			p.add(time.Since(began), restUsual)
+		}
 	}
 }
 
@@ -107,7 +111,8 @@ func (d *delivery) closeSink(ctx context.Context) (err error) {
 	return d.sink.Close(ctx)
 }
 
-func (d *delivery) finished(b batch, err error) {
+// finished counts a batch and says whether more wait while the delivery is open.
+func (d *delivery) finished(b batch, err error) (more bool) {
 	d.mu.Lock()
 	d.stat.Queued -= len(b.calls)
 	d.stat.QueuedBytes -= b.bytes
@@ -116,13 +121,15 @@ func (d *delivery) finished(b batch, err error) {
 	} else {
 		d.stat.Failed += int64(len(b.calls))
 	}
+	more = len(d.queue) > 0 && !d.closed
 	d.mu.Unlock()
 	if err == nil {
-		return
+		return more
 	}
 	if n, ok := d.limit.open(); ok {
 		d.log.Error("a sink did not take a batch", "sink", d.name, "calls", len(b.calls), "error", err, "more", n)
 	}
+	return more
 }
 
 // close lets no batch in any more. The sink is closed with ctx after the last.

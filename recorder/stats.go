@@ -34,6 +34,9 @@ type Stats struct {
 
 	ReadProblems int64 // calls of which something could not be read
 	Redacted     int64 // secrets that were replaced
+	// DroppedBodies counts the calls whose request was not read, because too many
+	// bytes were waiting: model and usage are then what the response tells.
+	DroppedBodies int64
 
 	Sinks []SinkStats // in the order of Stages.Sinks
 }
@@ -49,8 +52,8 @@ type SinkStats struct {
 }
 
 type counters struct {
-	recorded, calls, problems, redacted atomic.Int64
-	dropped                             [reasons]atomic.Int64
+	recorded, calls, problems, redacted, bodies atomic.Int64
+	dropped                                     [reasons]atomic.Int64
 }
 
 // Stats returns a snapshot. It is cheap enough for every scrape.
@@ -61,6 +64,8 @@ func (r *Recorder) Stats() Stats {
 		ReadProblems: r.counters.problems.Load(),
 		Redacted:     r.counters.redacted.Load(),
 		Dropped:      make(map[string]int64, reasons),
+
+		DroppedBodies: r.counters.bodies.Load(),
 	}
 	s.Queued, s.QueuedBytes = r.queue.depth()
 	for i, name := range DropReasons() {

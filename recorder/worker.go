@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/spanwire/spanwire/llm"
 )
@@ -14,13 +15,20 @@ import (
 // delay: it has waited in the queue.
 func (r *Recorder) work() {
 	var buf [takeMost]item
+	var p pace
+	idle := func() {
+		p = pace{}
+		r.batch.flush()
+	}
 	for {
-		n := r.queue.take(buf[:], r.batch.flush)
+		n := r.queue.take(buf[:], idle)
 		if n == 0 {
 			return
 		}
 		for i := range buf[:n] {
-			c := r.read(buf[i].ex)
+			began := time.Now()
+			c := r.read(buf[i])
+			times := r.queue.rest(buf[i])
 			kept := r.queue.release(buf[i].bytes)
 			buf[i] = item{} // the copies of the bodies may go
 			switch {
@@ -30,14 +38,15 @@ func (r *Recorder) work() {
 			default:
 				r.counters.dropped[droppedShutdown].Add(1)
 			}
+			p.add(time.Since(began), times)
 		}
 	}
 }
 
 // read takes one exchange through all stages. It returns nil when no call came
 // out, which is counted.
-func (r *Recorder) read(ex *llm.Exchange) (c *llm.Call) {
-	stage := "read"
+func (r *Recorder) read(it item) (c *llm.Call) {
+	ex, stage := it.ex, "read"
 	defer func() {
 		if p := recover(); p != nil {
 			c = nil
@@ -52,6 +61,11 @@ func (r *Recorder) read(ex *llm.Exchange) (c *llm.Call) {
 		}
 		return nil
 	}
+	if it.bare {
+		r.counters.bodies.Add(1)
+		c.SetAttr("spanwire.content.dropped", true)
+		c.Problems = append(c.Problems, "request body: not kept, too much was waiting to be recorded")
+	}
 	if err != nil || len(c.Problems) > 0 {
 		r.counters.problems.Add(1)
 	}
@@ -64,7 +78,11 @@ func (r *Recorder) read(ex *llm.Exchange) (c *llm.Call) {
 		r.stages.Attributor.Attribute(c, ex)
 	}
 	stage = "count"
-	if r.stages.Counter != nil {
+	switch {
+	case it.bare && !c.Usage.Known():
+		c.Usage.Source = llm.UsageMissing // a count without the prompt would be a wrong one
+	case it.bare, r.stages.Counter == nil:
+	default:
 		r.stages.Counter.Count(c)
 	}
 	stage = "price"

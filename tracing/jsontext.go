@@ -1,7 +1,6 @@
 package tracing
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"hash/maphash"
 	"math/bits"
@@ -12,22 +11,28 @@ import (
 // appendText appends s as a JSON string. Bytes that are no UTF-8, and NUL, become
 // U+FFFD: protobuf refuses the first, and stores built on PostgreSQL the second.
 func appendText(dst []byte, s string) []byte {
-	if !utf8.ValidString(s) {
-		s = strings.ToValidUTF8(s, "\uFFFD")
-	}
 	dst = append(dst, '"')
-	from := 0
+	from, valid := 0, false // valid: s is known to be UTF-8
 	for i := 0; i < len(s); {
-		if i+8 <= len(s) {
-			// Eight bytes at a time, straight to the first that needs an escape.
-			found := escapes8(s[i : i+8])
+		if i+16 <= len(s) {
+			// Sixteen bytes at a time, straight to the first that needs a closer look.
+			found := escapes8(s[i:], valid)
 			if found == 0 {
+				if found = escapes8(s[i+8:], valid); found == 0 {
+					i += 16
+					continue
+				}
 				i += 8
-				continue
 			}
 			i += bits.TrailingZeros64(found) / 8
 		}
 		c := s[i]
+		if c >= utf8.RuneSelf && !valid {
+			// What is before i is ASCII: validity is asked once, and only of the rest.
+			if valid = true; !utf8.ValidString(s[i:]) {
+				s = s[:i] + strings.ToValidUTF8(s[i:], "\uFFFD")
+			}
+		}
 		if c >= 0x20 && c != '"' && c != '\\' {
 			i++
 			continue
@@ -41,14 +46,19 @@ func appendText(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// escapes8 returns a word whose lowest set bit is in the first byte of eight that
-// needs an escape, or 0. (Higher bits may be set by a borrow.)
-func escapes8(s string) uint64 {
+// escapes8 returns a word whose lowest set bit is in the first of the eight bytes
+// that s begins with that needs an escape or, unless the text is known to be
+// valid, is not ASCII; 0 when none does. (Higher bits may be set by a borrow.)
+func escapes8(s string, valid bool) uint64 {
 	const ones, high = 0x0101010101010101, 0x8080808080808080
-	x := binary.LittleEndian.Uint64([]byte(s))
+	x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 	quote, slash := x^ones*'"', x^ones*'\\'
-	control := (x - ones*0x20) & ^x
-	return (control | (quote-ones)&^quote | (slash-ones)&^slash) & high
+	found := (x-ones*0x20)&^x | (quote-ones)&^quote | (slash-ones)&^slash
+	if !valid {
+		found |= x
+	}
+	return found & high
 }
 
 func appendEscape(dst []byte, c byte) []byte {

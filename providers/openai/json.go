@@ -2,9 +2,9 @@ package openai
 
 import (
 	"bytes"
+	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
-
-	"github.com/tidwall/gjson"
 )
 
 // Bodies are read by walking their members in place: no copy, no allocation, no
@@ -197,13 +197,71 @@ func str(val []byte) string { return unescape(inner(val)) }
 // unescape reads the inside of a JSON string. An escape that was cut off at the
 // end is left out, a lone surrogate becomes U+FFFD.
 func unescape(raw []byte) string {
-	if bytes.IndexByte(raw, '\\') < 0 {
+	i := bytes.IndexByte(raw, '\\')
+	if i < 0 {
 		return string(raw)
 	}
 	raw = trimEscape(raw)
-	quoted := make([]byte, 0, len(raw)+2)
-	quoted = append(append(append(quoted, '"'), raw...), '"')
-	return gjson.ParseBytes(quoted).Str
+	var out strings.Builder
+	out.Grow(len(raw))
+	for ; i >= 0; i = bytes.IndexByte(raw, '\\') {
+		out.Write(raw[:i])
+		raw = writeEscape(&out, raw[i:])
+	}
+	out.Write(raw)
+	return out.String()
+}
+
+// writeEscape writes what the escape that raw begins with stands for, and returns
+// the rest. The backslash of one that JSON does not know is left out.
+func writeEscape(out *strings.Builder, raw []byte) []byte {
+	if len(raw) < 2 {
+		return nil
+	}
+	switch c := raw[1]; c {
+	case 'n':
+		out.WriteByte('\n')
+	case 't':
+		out.WriteByte('\t')
+	case 'r':
+		out.WriteByte('\r')
+	case 'b':
+		out.WriteByte('\b')
+	case 'f':
+		out.WriteByte('\f')
+	case 'u':
+		r, rest := rune16(raw)
+		if utf16.IsSurrogate(r) && len(rest) > 1 && rest[0] == '\\' && rest[1] == 'u' {
+			if low, after := rune16(rest); utf16.DecodeRune(r, low) != utf8.RuneError {
+				r, rest = utf16.DecodeRune(r, low), after
+			}
+		}
+		out.WriteRune(r) // a surrogate becomes U+FFFD
+		return rest
+	default:
+		out.WriteByte(c)
+	}
+	return raw[2:]
+}
+
+// rune16 reads the \uXXXX that raw begins with; what is none is U+FFFD.
+func rune16(raw []byte) (r rune, rest []byte) {
+	const length = len(`\uXXXX`)
+	if len(raw) < length {
+		return utf8.RuneError, nil
+	}
+	for _, c := range raw[2:length] {
+		switch {
+		case c >= '0' && c <= '9':
+			c -= '0'
+		case c|0x20 >= 'a' && c|0x20 <= 'f':
+			c = c | 0x20 - 'a' + 10
+		default:
+			return utf8.RuneError, raw[2:]
+		}
+		r = r<<4 | rune(c)
+	}
+	return r, raw[length:]
 }
 
 // trimEscape takes an incomplete escape off the end.
