@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -11,13 +12,27 @@ import (
 // readCost reads what a provider says that the call cost (wire reference, section
 // 13), exactly. ok is false when it says nothing, or nothing that can be believed.
 func readCost(usage []byte, h llm.Header) (total llm.PicoUSD, ok bool) {
+	if bytes.Contains(usage, []byte("cost")) { // most say nothing
+		if total, ok, final := costIn(usage); final {
+			return total, ok
+		}
+	}
+	if v := h.Get("x-litellm-response-cost"); v != "" {
+		return decimal(v, 12)
+	}
+	return 0, false
+}
+
+// costIn reads the cost that a usage object tells. final says that nothing else
+// is to be asked.
+func costIn(usage []byte) (total llm.PicoUSD, ok, final bool) {
 	u := gjson.ParseBytes(usage)
 	if cost := u.Get("cost"); cost.IsObject() {
 		if c := cost.Get("currency"); c.Exists() && c.Str != "USD" {
-			return 0, false
+			return 0, false, true
 		}
 		if total, ok = money(cost.Get("total_cost"), 12); ok {
-			return total, true
+			return total, true, true
 		}
 	} else if total, ok = money(cost, 12); ok {
 		// With a key of the caller's own the vendor bills its fee alone, and the
@@ -27,16 +42,13 @@ func readCost(usage []byte, h llm.Header) (total llm.PicoUSD, ok bool) {
 				total += up
 			}
 		}
-		return total, true
+		return total, true, true
 	}
 	// A tick is 10⁻¹⁰ USD. 0 stands where another one bills (Grok on Azure).
 	if total, ok = money(u.Get("cost_in_usd_ticks"), 2); ok && total > 0 {
-		return total, true
+		return total, true, true
 	}
-	if v := h.Get("x-litellm-response-cost"); v != "" {
-		return decimal(v, 12)
-	}
-	return 0, false
+	return 0, false, false
 }
 
 // money reads a number, or a text of one, in units of 10^scale picodollars.

@@ -159,6 +159,9 @@ var keys = regexp.MustCompile(`(?i)\b(?:(?:sk|pk|rk|gsk|csk|xai|pplx|nvapi|tgp|h
 // Scrub takes what looks like a credential out of a text. The word that announces
 // it, as "Bearer" and "key=" do, stays.
 func Scrub(s string) string {
+	if s == "" {
+		return ""
+	}
 	return keys.ReplaceAllStringFunc(s, func(hit string) string {
 		if i := strings.IndexAny(hit, " \t\n="); i >= 0 {
 			return hit[:i+1] + "[redacted]"

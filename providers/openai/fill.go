@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/tidwall/gjson"
@@ -66,6 +67,9 @@ func (r *Reader) fillUsage(c *llm.Call, x *llm.Exchange) {
 	}
 	if total, ok := readCost(raw, x.ResponseHeader); ok {
 		c.Cost = llm.Cost{Total: total, Source: llm.CostProvider, Status: llm.CostOK}
+	}
+	if !bytes.Contains(raw, []byte("time")) {
+		return
 	}
 	for _, t := range usageTimes {
 		if v := gjson.GetBytes(raw, t.path); v.Type == gjson.Number && v.Num >= 0 {

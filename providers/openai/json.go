@@ -185,8 +185,15 @@ func inner(val []byte) []byte {
 	if len(val) == 0 || val[0] != '"' {
 		return nil
 	}
-	if end, ok := skipString(val, 0); ok {
-		return val[1 : end-1]
+	// Values are never longer than a string, so a quote at the end is the one that
+	// closes it, unless it is escaped.
+	last := len(val) - 1
+	n := last
+	for n > 0 && val[n-1] == '\\' {
+		n--
+	}
+	if last > 0 && val[last] == '"' && (last-n)%2 == 0 {
+		return val[1:last]
 	}
 	return val[1:]
 }

@@ -1,9 +1,9 @@
 package openai
 
 import (
+	"bytes"
 	"strconv"
-
-	"github.com/tidwall/gjson"
+	"strings"
 
 	"github.com/spanwire/spanwire/llm"
 )
@@ -19,8 +19,10 @@ type report struct {
 	marketCost                                            bool
 }
 
+const numCounts = 17
+
 // counts says where the figures stand: the first of the paths that holds a number.
-var counts = []struct {
+var counts = [numCounts]struct {
 	dst   func(*report) *int64
 	paths []string
 }{
@@ -54,34 +56,88 @@ func out(name string, top ...string) []string {
 		"output_tokens_details." + name, "output_token_details." + name}, top...)
 }
 
-// readReport reads a usage object; ok is false when nothing in it is a count.
-func readReport(raw []byte) (r report, ok bool) {
-	u := gjson.ParseBytes(raw)
-	for _, c := range counts {
-		dst := c.dst(&r)
-		*dst = -1
-		for _, path := range c.paths {
-			if n, told := count(u.Get(path)); told {
-				*dst = n
-				break
+// place is a member of a usage object or of an object in it: a figure, by its row
+// in counts and its rank among the row's paths, or further members.
+type place struct {
+	figure    bool
+	row, rank int
+	members   map[string]*place
+}
+
+// places is counts by path, so that one walk finds every figure.
+var places = func() *place {
+	root := &place{members: map[string]*place{}}
+	for row, c := range counts {
+		for rank, path := range c.paths {
+			at := root
+			for name := range strings.SplitSeq(path, ".") {
+				next := at.members[name]
+				if next == nil {
+					next = &place{members: map[string]*place{}}
+					at.members[name] = next
+				}
+				at = next
+			}
+			if !at.figure {
+				at.figure, at.row, at.rank = true, row, rank
 			}
 		}
 	}
-	r.marketCost = u.Get("market_cost").Exists()
+	return root
+}()
+
+// figures are what a walk found: for each row of counts the number of the first
+// of its paths that holds one.
+type figures [numCounts]struct {
+	n    int64
+	rank int // of its path, from 1; 0 says that there is none
+}
+
+func (f *figures) walk(at *place, obj []byte) {
+	for m := object(obj); m.next(); {
+		next := at.members[string(m.key)]
+		switch {
+		case next == nil:
+		case next.figure:
+			best := &f[next.row]
+			if best.rank != 0 && best.rank <= next.rank+1 {
+				continue
+			}
+			if n, told := count(m.val); told {
+				best.n, best.rank = n, next.rank+1
+			}
+		case isObject(m.val):
+			f.walk(next, m.val) // as deep as the paths, no deeper
+		}
+	}
+}
+
+// readReport reads a usage object; ok is false when nothing in it is a count.
+func readReport(raw []byte) (r report, ok bool) {
+	var f figures
+	f.walk(places, raw)
+	for i, c := range counts {
+		dst := c.dst(&r)
+		if *dst = -1; f[i].rank > 0 {
+			*dst = f[i].n
+		}
+	}
+	r.marketCost = bytes.Contains(raw, []byte(`"market_cost"`)) && member(raw, "market_cost") != nil
 	return r, r.input >= 0 || r.output >= 0 || r.total >= 0
 }
 
 // count reads a number of tokens: vendors send integers, floats and texts of them.
-func count(v gjson.Result) (int64, bool) {
-	var text string
-	switch v.Type {
-	case gjson.Number:
-		text = v.Raw
-	case gjson.String:
-		text = v.Str
-	default:
+func count(val []byte) (int64, bool) {
+	if len(val) > 0 && val[0] == '"' {
+		val = inner(val)
+	}
+	if len(val) == 0 || len(val) > 64 || val[0] != '-' && (val[0] < '0' || val[0] > '9') {
 		return 0, false
 	}
+	if n := number(val); n > 0 || len(val) == 1 && val[0] == '0' {
+		return int64(n), true
+	}
+	text := string(val)
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return n, n >= 0 && n < 1<<53
 	}
