@@ -8,8 +8,9 @@ import (
 
 // calendar has days on which a window that names it does not apply.
 type calendar struct {
-	years map[int]bool
-	dates map[int]bool // see dayNumber
+	years     map[int]bool
+	dates     map[int]bool // see dayNumber
+	unchecked bool         // nobody has compared the dates with their source
 }
 
 func newCalendar(raw json.RawMessage) (*calendar, error) {
@@ -17,7 +18,7 @@ func newCalendar(raw json.RawMessage) (*calendar, error) {
 	if err := decodeStrict(raw, &f); err != nil {
 		return nil, err
 	}
-	cal := &calendar{years: map[int]bool{}, dates: map[int]bool{}}
+	cal := &calendar{years: map[int]bool{}, dates: map[int]bool{}, unchecked: f.Unchecked}
 	for _, y := range f.Years {
 		cal.years[y] = true
 	}

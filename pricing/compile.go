@@ -14,16 +14,17 @@ import (
 // compiled is a table in the form that costs are made from. It is read-only,
 // apart from its cache of matches.
 type compiled struct {
-	asOf      string
-	asOfTime  time.Time
-	sources   map[string]bool
-	calendars map[string]*calendar
-	ids       map[string]*provider // by id
-	names     map[string]*provider // by id and by match
-	hosts     map[string]*provider
-	wild      []wildHost
-	models    map[string]string // from the configuration: name → priced-as name
-	cache     cache
+	asOf        string
+	asOfTime    time.Time
+	sources     map[string]bool
+	calendars   map[string]*calendar
+	ids         map[string]*provider // by id
+	names       map[string]*provider // by id and by match
+	hosts       map[string]*provider
+	wild        []wildHost
+	models      map[string]string // from the configuration: name → priced-as name
+	multipliers []multiplier
+	cache       cache
 }
 
 type provider struct {
@@ -46,6 +47,7 @@ type model struct {
 	tiers    map[string]*tier
 	tools    map[string]int64
 	perImage map[string]int64
+	timed    bool // a price of it is by the hour
 }
 
 // period is the price from an instant on.
@@ -53,6 +55,7 @@ type period struct {
 	from    time.Time // zero: always
 	base    rateSet
 	fees    feeSet
+	gpus    ratio  // GPUs that feeGPUHour is for; zero: one
 	long    []long // by min
 	windows []window
 }

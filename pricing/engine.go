@@ -23,16 +23,25 @@ type sums struct {
 	flat    [parts]wide // fees, over perHour
 	fail    llm.CostStatus
 	charged bool // there is a fee
+	timed   bool // the row is priced by the time that a call took: what has no other price is in it
 }
 
 // perHour is the denominator of fees: an hour in milliseconds.
 const perHour = 3_600_000
 
+// deal is what a cost depends on beside the match and the usage.
+type deal struct {
+	at   time.Time
+	took time.Duration // 0: not known
+	team string
+	rest bool // a later step of a call whose time was charged already
+}
+
 // cost makes the amount that match says for what was used.
-func (c *compiled) cost(m *match, at time.Time, u *llm.Usage) llm.Cost {
+func (c *compiled) cost(m *match, d deal, u *llm.Usage) llm.Cost {
 	unset := llm.Cost{Source: llm.CostUnset, Price: m.price}
 	switch {
-	case !u.Known():
+	case !u.Known() && (m.m == nil || !m.m.timed):
 		unset.Status, unset.Price = llm.CostNoUsage, ""
 		return unset
 	case m.m == nil && !m.free:
@@ -44,16 +53,20 @@ func (c *compiled) cost(m *match, at time.Time, u *llm.Usage) llm.Cost {
 	case m.m == nil:
 		return llm.Cost{Source: llm.CostTable, Status: status(u, false), Price: m.price}
 	}
-	if at.IsZero() {
-		at = c.asOfTime
+	if d.at.IsZero() {
+		d.at = c.asOfTime
 	}
-	p, i := m.m.at(at)
+	p, i := m.m.at(d.at)
 	if p == nil {
 		unset.Status = llm.CostUnknownModel
 		return unset
 	}
-	s := sums{fees: p}
-	unsure, ok := m.rates(&s.card, p, i, at, u)
+	s := sums{fees: p, timed: p.fees.lists(feeGPUHour)}
+	if (s.timed && d.took <= 0) || (!s.timed && !u.Known()) {
+		unset.Status = llm.CostNoUsage
+		return unset
+	}
+	unsure, ok := m.rates(&s.card, p, i, d.at, u)
 	if !ok {
 		unset.Status = llm.CostTierUnpriced
 		return unset
@@ -66,16 +79,27 @@ func (c *compiled) cost(m *match, at time.Time, u *llm.Usage) llm.Cost {
 	if p.fees.lists(feeRequest) {
 		s.fee(partTools, 1, p.fees.v[feeRequest], 1)
 	}
+	if s.timed && !d.rest {
+		s.fee(partTools, d.took.Round(time.Millisecond).Milliseconds(), p.fees.v[feeGPUHour], perHour)
+	}
 	if s.fail != "" {
 		unset.Status = s.fail
 		return unset
 	}
-	cost, ok := s.total()
+	factor, negotiated := m.negotiated(d.team, d.at)
+	cost, ok := s.total(factor)
 	if !ok {
 		unset.Status = llm.CostInconsistentUsage
 		return unset
 	}
 	cost.Source, cost.Price = m.m.source, m.price
+	if negotiated {
+		cost.Source = llm.CostOverride
+	}
+	if s.timed && p.base.has == 0 { // no count of tokens is in the amount
+		cost.Status = llm.CostOK
+		return cost
+	}
 	cost.Status = status(u, unsure || lacksOutput(p, u))
 	return cost
 }
@@ -83,12 +107,15 @@ func (c *compiled) cost(m *match, at time.Time, u *llm.Usage) llm.Cost {
 // lacksOutput says that the row prices output and nobody counted it: the amount
 // is a lower bound.
 func lacksOutput(p *period, u *llm.Usage) bool {
-	if _, ok := u.Output(); ok || !p.base.lists(rOutput) || p.base.v[rOutput] == 0 {
+	if u.Bits()&outputKinds != 0 || !p.base.lists(rOutput) || p.base.v[rOutput] == 0 {
 		return false
 	}
 	n, _ := u.Input()
 	return n > 0
 }
+
+// outputKinds are the kinds of the output side as a set; see llm.Usage.Bits.
+const outputKinds = 1<<(llm.RejectedPrediction+1) - 1<<llm.OutputText
 
 func status(u *llm.Usage, unsure bool) llm.CostStatus {
 	switch {
@@ -124,16 +151,17 @@ func (m *match) rates(k *card, p *period, i int, at time.Time, u *llm.Usage) (un
 		utc := at.UTC()
 		for j := range p.windows {
 			in, known := p.windows[j].holds(utc)
+			unsure = unsure || !known
 			if !in {
 				continue
 			}
-			unsure = unsure || !known
 			k.num.over(&p.windows[j].rates)
 			moved |= p.windows[j].rates.has
 			break
 		}
 	}
-	if n, _ := u.Input(); len(p.long) > 0 {
+	if len(p.long) > 0 {
+		n, _ := u.Input()
 		for j := len(p.long) - 1; j >= 0; j-- {
 			if n >= p.long[j].min {
 				k.num.over(&p.long[j].rates)
@@ -216,7 +244,8 @@ func servedTier(u *llm.Usage) string {
 }
 
 // holds says whether t is in the window, and whether that is certain: it is not
-// on a working day of a year whose holidays are not known.
+// on a working day of a year whose holidays are not known, nor on a holiday that
+// nobody has checked.
 func (w *window) holds(t time.Time) (in, certain bool) {
 	day := int(t.Weekday())
 	if day == 0 {
@@ -233,7 +262,8 @@ func (w *window) holds(t time.Time) (in, certain bool) {
 		if w.holidays == nil {
 			return true, true
 		}
-		return !w.holidays.dates[dayNumber(t)], w.holidays.years[t.Year()]
+		off := w.holidays.dates[dayNumber(t)]
+		return !off, w.holidays.years[t.Year()] && !(off && w.holidays.unchecked)
 	}
 	return false, true
 }
@@ -250,6 +280,9 @@ func (s *sums) tokens(u *llm.Usage) {
 		}
 		v, ok := s.rate(c)
 		if !ok {
+			if s.timed {
+				continue
+			}
 			s.fail = llm.CostUnknownModel
 			return
 		}
@@ -275,8 +308,9 @@ func (s *sums) fee(p part, n, v int64, per uint64) {
 }
 
 // total adds everything up and rounds once. The parts are rounded each; what
-// that leaves over or lacks is put on the largest, so that they sum up.
-func (s *sums) total() (c llm.Cost, ok bool) {
+// that leaves over or lacks is put on the largest, so that they sum up. factor
+// multiplies all of them.
+func (s *sums) total(factor ratio) (c llm.Cost, ok bool) {
 	in, out := s.den[0], s.den[1]
 	var p [parts]int64
 	var all wide
@@ -286,6 +320,10 @@ func (s *sums) total() (c llm.Cost, ok bool) {
 	}
 	if s.charged {
 		den *= perHour
+	}
+	over, whole := bits.Mul64(den, uint64(factor.den))
+	if over != 0 {
+		return c, false
 	}
 	largest := 0
 	for i := range s.parts {
@@ -300,7 +338,8 @@ func (s *sums) total() (c llm.Cost, ok bool) {
 		if s.charged {
 			w.add(s.flat[i].times(den / perHour))
 		}
-		if p[i], ok = w.over(den); !ok {
+		w = w.times(uint64(factor.num))
+		if p[i], ok = w.over(whole); !ok {
 			return c, false
 		}
 		all.add(w)
@@ -308,7 +347,7 @@ func (s *sums) total() (c llm.Cost, ok bool) {
 			largest = i
 		}
 	}
-	sum, ok := all.over(den)
+	sum, ok := all.over(whole)
 	if !ok {
 		return c, false
 	}

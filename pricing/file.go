@@ -36,6 +36,9 @@ type (
 		What  string   `json:"what"`
 		Years []int    `json:"years"`
 		Dates []string `json:"dates"`
+		// Unchecked: nobody has compared the dates with their source. A price that one
+		// of them decides is then an estimate.
+		Unchecked bool `json:"unchecked"`
 	}
 	providerFile struct {
 		ID           string                     `json:"id"`

@@ -23,13 +23,14 @@ type key struct{ route, provider, host, response, request string }
 // match is the row that prices a call, and what of its rules can be decided
 // without the usage. It is read-only.
 type match struct {
-	p       *provider // nil: the provider is not known
-	m       *model    // nil: no row
-	free    bool      // by the provider's suffix, without a row
-	price   string
-	regions []*region // those for this model
-	host    string    // lower case
-	part    string    // what the * of the host pattern stands for: a location, for some
+	p           *provider // nil: the provider is not known
+	m           *model    // nil: no row
+	free        bool      // by the provider's suffix, without a row
+	price       string
+	regions     []*region     // those for this model
+	multipliers []*multiplier // those for this provider and model
+	host        string        // lower case
+	part        string        // what the * of the host pattern stands for: a location, for some
 }
 
 // cache remembers matches, also those that found nothing.
@@ -95,7 +96,7 @@ func (c *compiled) resolve(k key) *match {
 		if to, ok := c.mapped(k, m.p, name); ok {
 			var owner *provider
 			owner, m.m, m.free = c.target(m.p, to)
-			m.finish(c, owner, to)
+			m.finish(c, k, owner, to)
 			return m
 		}
 	}
@@ -104,18 +105,18 @@ func (c *compiled) resolve(k key) *match {
 	}
 	for _, name := range []string{k.response, k.request} {
 		if m.m, m.free = m.p.lookup(name); m.m != nil || m.free {
-			m.finish(c, m.p, name)
+			m.finish(c, k, m.p, name)
 			return m
 		}
 	}
 	if m.m = m.p.models[anyModel]; m.m != nil {
-		m.finish(c, m.p, anyModel)
+		m.finish(c, k, m.p, anyModel)
 	}
 	return m
 }
 
 // finish sets what follows from the row.
-func (m *match) finish(c *compiled, owner *provider, name string) {
+func (m *match) finish(c *compiled, k key, owner *provider, name string) {
 	if m.m == nil && !m.free {
 		return
 	}
@@ -128,6 +129,11 @@ func (m *match) finish(c *compiled, owner *provider, name string) {
 	for _, r := range owner.regions {
 		if r.models.MatchString(id) {
 			m.regions = append(m.regions, r)
+		}
+	}
+	for i := range c.multipliers {
+		if r := &c.multipliers[i]; r.fits(k, m, name) {
+			m.multipliers = append(m.multipliers, r)
 		}
 	}
 }

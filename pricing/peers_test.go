@@ -200,8 +200,9 @@ func TestHoursOfTheDayAndHolidays(t *testing.T) {
 	f("2026-11-19T01:00:00Z", "0.3", llm.CostOK)
 	f("2026-11-19T09:59:59+08:00", "0.3", llm.CostOK) // 01:59:59 UTC
 	f("2026-11-19T05:00:00Z", "0.15", llm.CostOK)
-	f("2026-11-22T02:00:00Z", "0.15", llm.CostOK) // Sunday
-	f("2026-10-01T02:00:00Z", "0.15", llm.CostOK) // a Thursday, and a holiday
+	f("2026-11-22T02:00:00Z", "0.15", llm.CostOK)        // Sunday
+	f("2026-10-01T02:00:00Z", "0.15", llm.CostEstimated) // a Thursday, and a holiday, whose date nobody has checked
+	f("2026-10-01T05:00:00Z", "0.15", llm.CostOK)        // not a peak hour: no holiday matters
 	// A year whose holidays are not known: the working day is a guess.
 	f("2027-03-01T02:00:00Z", "0.3", llm.CostEstimated)
 	f("2026-09-09T23:59:59Z", "0", llm.CostUnknownModel) // before its first price

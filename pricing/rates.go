@@ -117,7 +117,8 @@ const (
 	feeAudioHourIn
 	feeAudioHourOut
 	feeVideoSecond
-	feeChars // per character
+	feeChars   // per character
+	feeGPUHour // per hour that the call took, all GPUs together
 
 	fees
 )
@@ -139,6 +140,7 @@ var feeNames = map[string]feeRule{
 	"per_audio_hour_in":  {fee: feeAudioHourIn, most: 1000, kept: true},
 	"per_audio_hour_out": {fee: feeAudioHourOut, most: 1000, kept: true},
 	"per_video_second":   {fee: feeVideoSecond, most: 100, kept: true},
+	"per_gpu_hour":       {fee: feeGPUHour, most: 1000, kept: true},
 	"input_chars":        {fee: feeChars, per: 6, most: maxRate, kept: true},
 	"per_page_annotated": {most: 10},
 	"per_text_message":   {most: 10},

@@ -80,6 +80,9 @@ func (c *compiled) fill(m *model, f *modelFile) error {
 	if len(m.periods) == 0 || m.empty() {
 		return errors.New("no rate and no fee: leave the row out, or give 0 for free")
 	}
+	for i := range m.periods {
+		m.timed = m.timed || m.periods[i].fees.lists(feeGPUHour)
+	}
 	for name, raw := range f.Tiers {
 		t, err := m.newTier(raw)
 		if err != nil {
@@ -130,7 +133,7 @@ func (c *compiled) newPeriod(raw json.RawMessage) (period, error) {
 			return p, fmt.Errorf("%s: %w", m.key, err)
 		}
 	}
-	return p, nil
+	return p, p.chargeGPUs()
 }
 
 func (c *compiled) addToPeriod(p *period, m member) error {
@@ -149,6 +152,8 @@ func (c *compiled) addToPeriod(p *period, m member) error {
 		return err
 	}
 	switch m.key {
+	case "gpus":
+		return p.addGPUs(string(m.value))
 	case "from":
 		var s string
 		if err := json.Unmarshal(m.value, &s); err != nil {
@@ -371,4 +376,32 @@ func (t *tier) needsFactor(p *period, output bool) bool {
 		}
 	}
 	return false
+}
+
+// addGPUs reads how many GPUs an hour's price is for: a share of one, where a
+// server works on several calls at once.
+func (p *period) addGPUs(text string) (err error) {
+	if len(text) > 1 && text[0] == '"' {
+		text = text[1 : len(text)-1]
+	}
+	p.gpus, err = parseFraction(text)
+	return err
+}
+
+// chargeGPUs makes the price of an hour that of all GPUs.
+func (p *period) chargeGPUs() error {
+	if p.gpus == (ratio{}) {
+		return nil
+	}
+	if !p.fees.lists(feeGPUHour) {
+		return errors.New("gpus: there is no per_gpu_hour")
+	}
+	w := wide{}
+	w.addProduct(uint64(p.fees.v[feeGPUHour]), uint64(p.gpus.num))
+	v, ok := w.over(uint64(p.gpus.den))
+	if !ok {
+		return errors.New("gpus: too many")
+	}
+	p.fees.v[feeGPUHour] = v
+	return nil
 }

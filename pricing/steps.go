@@ -6,8 +6,12 @@ import "github.com/spanwire/spanwire/llm"
 // these are billed apart, each at its own model.
 func (c *compiled) callCost(call *llm.Call) llm.Cost {
 	k := key{call.Route, call.Provider, call.ServerAddress, call.ResponseModel, call.RequestModel}
+	d := deal{at: call.Start, team: call.Attribution.Team}
+	if call.End.After(call.Start) {
+		d.took = call.End.Sub(call.Start)
+	}
 	if len(call.Steps) == 0 {
-		return c.cost(c.find(k), call.Start, &call.Usage)
+		return c.cost(c.find(k), d, &call.Usage)
 	}
 	var total llm.Cost
 	for i := range call.Steps {
@@ -21,12 +25,13 @@ func (c *compiled) callCost(call *llm.Call) llm.Cost {
 		if i == 0 {
 			addFees(&u, &call.Usage)
 		}
-		cost := c.cost(c.find(of), call.Start, &u)
+		cost := c.cost(c.find(of), d, &u)
 		if !cost.Known() { // a sum that lacks a part is no sum
 			return cost
 		}
 		if i == 0 {
 			total = cost
+			d.rest = true
 			continue
 		}
 		total.Total += cost.Total

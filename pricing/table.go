@@ -151,8 +151,10 @@ type Query struct {
 	Route, Provider, Host string
 	// The price is that of ResponseModel, else of RequestModel.
 	ResponseModel, RequestModel string
-	At                          time.Time // when the request started; zero asks for the table's date
-	Usage                       llm.Usage // with tier, speed, region and batch
+	At                          time.Time     // when the request started; zero asks for the table's date
+	Took                        time.Duration // how long it took, for prices by the hour
+	Team                        string        // for negotiated multipliers
+	Usage                       llm.Usage     // with tier, speed, region and batch
 }
 
 // Cost says what a use costs. The parts of the amount sum up to it. When the
@@ -162,7 +164,7 @@ type Query struct {
 func (t *Table) Cost(q *Query) llm.Cost {
 	c := t.now.Load()
 	m := c.find(key{q.Route, q.Provider, q.Host, q.ResponseModel, q.RequestModel})
-	return c.cost(m, q.At, &q.Usage)
+	return c.cost(m, deal{at: q.At, took: q.Took, team: q.Team}, &q.Usage)
 }
 
 // Price sets the cost of a call from its usage, its models and its start. What a

@@ -102,7 +102,7 @@ func (s *sums) units(m *model, u *llm.Usage) (unsure bool) {
 				break
 			}
 		}
-		if !charged && !billedByToken(f.part, u) {
+		if !charged && !s.timed && !billedByToken(f.part, u) {
 			s.fail = llm.CostUnknownModel
 		}
 	}
@@ -132,6 +132,8 @@ func (s *sums) images(m *model, u *llm.Usage) (unsure bool) {
 			return len(m.perImage) > 1
 		}
 	}
-	s.fail = llm.CostUnknownModel
+	if !s.timed {
+		s.fail = llm.CostUnknownModel
+	}
 	return false
 }
