@@ -4,6 +4,7 @@ import (
 	"iter"
 	"strings"
 	"time"
+	"unsafe"
 )
 
 // Exchange is one HTTP request and its response as they were relayed. The proxy
@@ -124,10 +125,11 @@ func (h Header) Values(name string) []string {
 }
 
 // All yields each field's name and its value trimmed of blanks, in the order
-// sent. Lines without a colon are passed over.
+// sent. Lines without a colon are passed over. What is yielded shares the memory
+// of h, which nobody changes once it was handed over.
 func (h Header) All() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
-		rest := string(h)
+		rest := unsafe.String(unsafe.SliceData(h), len(h))
 		for rest != "" {
 			line, tail, _ := strings.Cut(rest, "\n")
 			rest = tail

@@ -93,8 +93,8 @@ var fieldIndex = func() map[string]int {
 // readHeaders carries ids, timings and limits over. at is when the answer was
 // complete: resets are told relative to it. What cannot be read is left out.
 func readHeaders(c *llm.Call, h llm.Header, at time.Time) {
-	values := make([]string, len(fields))
-	any := false
+	var room [64]string // on the stack
+	values, any := room[:len(fields)], false
 	var low [64]byte
 	for name, value := range h.All() {
 		if len(name) > len(low) {
@@ -115,20 +115,28 @@ func readHeaders(c *llm.Call, h llm.Header, at time.Time) {
 	if !any {
 		return
 	}
-	set := map[string]bool{}
+	from := len(c.Attrs) // what is set from here on is from headers
 	for i, f := range fields {
-		if values[i] == "" || set[f.key] {
+		if values[i] == "" || isSet(c.Attrs[from:], f.key) {
 			continue
 		}
 		if f.form == limits {
-			readDraft(c, values[i], set)
+			readDraft(c, values[i], from)
 			continue
 		}
 		if v := f.form.read(values[i], at); v != nil {
 			c.Attrs = append(c.Attrs, llm.Attr{Key: f.key, Value: v})
-			set[f.key] = true
 		}
 	}
+}
+
+func isSet(attrs []llm.Attr, key string) bool {
+	for i := range attrs {
+		if attrs[i].Key == key {
+			return true
+		}
+	}
+	return false
 }
 
 // read returns the value of a field, nil when it cannot be read.
@@ -190,7 +198,7 @@ func untilReset(s string, at time.Time) (float64, bool) {
 }
 
 // readDraft reads the structured field of the IETF draft, as Hugging Face sends it.
-func readDraft(c *llm.Call, s string, set map[string]bool) {
+func readDraft(c *llm.Call, s string, from int) {
 	s, _, _ = strings.Cut(s, ",")
 	for part := range strings.SplitSeq(s, ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
@@ -200,16 +208,15 @@ func readDraft(c *llm.Call, s string, set map[string]bool) {
 		}
 		switch name {
 		case "r":
-			setFirst(c, set, "spanwire.ratelimit.remaining.requests", n)
+			setFirst(c, from, "spanwire.ratelimit.remaining.requests", n)
 		case "t":
-			setFirst(c, set, "spanwire.ratelimit.reset.requests", float64(n))
+			setFirst(c, from, "spanwire.ratelimit.reset.requests", float64(n))
 		}
 	}
 }
 
-func setFirst(c *llm.Call, set map[string]bool, key string, value any) {
-	if !set[key] {
+func setFirst(c *llm.Call, from int, key string, value any) {
+	if !isSet(c.Attrs[from:], key) {
 		c.SetAttr(key, value)
-		set[key] = true
 	}
 }

@@ -47,6 +47,9 @@ func (f *finder) any() bool {
 				break
 			}
 			i += next
+			if anchors[a]|0x20 == 'b' && !f.mayAuthorize(i) {
+				continue // most words with a b
+			}
 			if _, ok := f.at(i); ok {
 				return true
 			}
@@ -250,10 +253,15 @@ func (f *finder) jwt(i int) (secret, bool) {
 	return secret{start, start + 3, end}, true
 }
 
+// mayAuthorize is a quick look at the letters after the b of a scheme.
+func (f *finder) mayAuthorize(i int) bool {
+	return i+2 < len(f.s) && (f.s[i+2]|0x20 == 'a' || f.s[i+2]|0x20 == 's')
+}
+
 // authorization finds the token after an authentication scheme.
 func (f *finder) authorization(i int) (secret, bool) {
 	s := f.s
-	if i+2 >= len(s) || s[i+2]|0x20 != 'a' && s[i+2]|0x20 != 's' {
+	if !f.mayAuthorize(i) {
 		return secret{}, false
 	}
 	scheme := 0

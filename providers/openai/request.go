@@ -20,6 +20,9 @@ func (Dialect) ReadRequest(c *llm.Call, x *llm.Exchange) error {
 	if kind != other {
 		c.Kind, c.Operation = llm.KindLLM, operation
 	}
+	if c.Attrs == nil {
+		c.Attrs = make([]llm.Attr, 0, 16) // as many as a usual call carries
+	}
 	if kind == chat {
 		c.SetAttr("openai.api.type", "chat_completions")
 	}
