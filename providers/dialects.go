@@ -9,6 +9,7 @@ import (
 
 	"github.com/spanwire/spanwire/internal/encoding"
 	"github.com/spanwire/spanwire/llm"
+	"github.com/spanwire/spanwire/providers/anthropic"
 	"github.com/spanwire/spanwire/providers/openai"
 )
 
@@ -59,6 +60,11 @@ var dialects = map[string]dialect{
 			return at, insert, cut
 		},
 	},
+	"anthropic": {
+		readRequest: anthropic.Dialect{}.ReadRequest,
+		newReader:   func(x *llm.Exchange) Reader { return anthropic.Dialect{}.NewReader(x) },
+		errorBody:   anthropic.Dialect{}.ErrorBody,
+	},
 }
 
 // dialectNames are the formats that a row may name. One without a row in dialects
@@ -66,13 +72,18 @@ var dialects = map[string]dialect{
 var dialectNames = []string{"openai", "anthropic", "gemini", "bedrock", "ollama", "cohere", "replicate", "watsonx", "http"}
 
 // guests are paths of one format that vendors of other formats serve too, by
-// their end (wire reference, sections 1 and 2): the same path is read the same way
-// wherever it is answered.
-var guests = []struct{ suffix, dialect string }{
-	{"/chat/completions", "openai"},
-	{"/v1/completions", "openai"},
-	{"/v1/embeddings", "openai"},
-	{"/openai/embeddings", "openai"},
+// their end or by what is in them (wire reference, sections 1 and 2): the same path
+// is read the same way wherever it is answered.
+var guests = []struct{ suffix, has, dialect string }{
+	{suffix: "/chat/completions", dialect: "openai"},
+	{suffix: "/v1/completions", dialect: "openai"},
+	{suffix: "/v1/embeddings", dialect: "openai"},
+	{suffix: "/openai/embeddings", dialect: "openai"},
+
+	{suffix: "/v1/messages", dialect: "anthropic"},
+	{suffix: "/v1/messages/count_tokens", dialect: "anthropic"},
+	{has: "/v1/messages/batches", dialect: "anthropic"},
+	{has: "/publishers/anthropic/models/", dialect: "anthropic"}, // Vertex
 }
 
 func dialectOf(name string) dialect {
@@ -90,7 +101,7 @@ func (r *Row) dialectFor(x *llm.Exchange) dialect {
 		path = path[:i]
 	}
 	for _, g := range guests {
-		if r.Dialect != "http" && g.dialect != r.Dialect && strings.HasSuffix(path, g.suffix) {
+		if r.Dialect != "http" && g.dialect != r.Dialect && strings.HasSuffix(path, g.suffix) && strings.Contains(path, g.has) {
 			return dialects[g.dialect]
 		}
 	}
@@ -141,9 +152,6 @@ func (r *errorReader) Finish(c *llm.Call, x *llm.Exchange) error {
 type errorShape func(status int, code, message string) any
 
 var errorBodies = map[string]errorShape{
-	"anthropic": func(_ int, code, message string) any {
-		return map[string]any{"type": "error", "error": map[string]any{"type": code, "message": message}}
-	},
 	"gemini": func(status int, code, message string) any {
 		return map[string]any{"error": map[string]any{"code": status, "message": message, "status": strings.ToUpper(code)}}
 	},

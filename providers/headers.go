@@ -41,6 +41,9 @@ var fields = []struct {
 	{"x-litellm-call-id", "spanwire.vendor.request_id", text},
 	{"cf-ray", "spanwire.vendor.request_id", text},
 
+	// The vendor's own trace: nothing of ours is its child.
+	{"traceresponse", "spanwire.vendor.traceresponse", text},
+
 	{"openai-processing-ms", "spanwire.vendor.processing_time", millis},
 	{"x-metrics-e2e-ms", "spanwire.vendor.processing_time", millis},
 	{"x-total-time", "spanwire.vendor.processing_time", seconds},
@@ -66,6 +69,12 @@ var fields = []struct {
 	{"anthropic-ratelimit-tokens-limit", "spanwire.ratelimit.limit.tokens", whole},
 	{"anthropic-ratelimit-tokens-remaining", "spanwire.ratelimit.remaining.tokens", whole},
 	{"anthropic-ratelimit-tokens-reset", "spanwire.ratelimit.reset.tokens", until},
+	{"anthropic-ratelimit-input-tokens-limit", "spanwire.ratelimit.limit.input_tokens", whole},
+	{"anthropic-ratelimit-input-tokens-remaining", "spanwire.ratelimit.remaining.input_tokens", whole},
+	{"anthropic-ratelimit-input-tokens-reset", "spanwire.ratelimit.reset.input_tokens", until},
+	{"anthropic-ratelimit-output-tokens-limit", "spanwire.ratelimit.limit.output_tokens", whole},
+	{"anthropic-ratelimit-output-tokens-remaining", "spanwire.ratelimit.remaining.output_tokens", whole},
+	{"anthropic-ratelimit-output-tokens-reset", "spanwire.ratelimit.reset.output_tokens", until},
 	{"x-ratelimit-limit-req-minute", "spanwire.ratelimit.limit.requests", whole},
 	{"x-ratelimit-remaining-req-minute", "spanwire.ratelimit.remaining.requests", whole},
 	{"x-ratelimit-limit-tokens-minute", "spanwire.ratelimit.limit.tokens", whole},

@@ -47,11 +47,11 @@ func attr(c *llm.Call, key string) any {
 }
 
 func TestFrameOfEveryExchange(t *testing.T) {
-	x := exchange("anthropic", "/v1/messages?beta=true", 200)
+	x := exchange("anthropic", "/v1/files?beta=true", 200)
 	x.Request.Size = 11
 	c := show(t, table(t), x, `{"type":"message"}`)
 	want := &llm.Call{
-		ID: "id", Kind: llm.KindHTTP, Provider: "anthropic", Route: "anthropic", Method: "POST", Path: "/v1/messages",
+		ID: "id", Kind: llm.KindHTTP, Provider: "anthropic", Route: "anthropic", Method: "POST", Path: "/v1/files",
 		ServerAddress: "h.example", ServerPort: 443, Status: 200, Start: x.Start, FirstByte: x.FirstByte, End: x.End,
 		Overhead: 3 * time.Millisecond, Ended: llm.EndComplete, RequestBytes: 11, ResponseBytes: 18,
 	}
@@ -99,6 +99,15 @@ func TestPathsOfAnotherFormat(t *testing.T) {
 		"cohere": "/compatibility/v1/chat/completions", "vertex": "/v1/projects/p/locations/l/endpoints/openapi/chat/completions",
 	} {
 		if c := show(t, tab, exchange(provider, target, 200), body); c.Operation != "chat" || c.ResponseModel != "m" {
+			t.Errorf("%s %s: %+v", provider, target, c)
+		}
+	}
+	const message = `{"type":"message","id":"x","model":"m","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":2}}`
+	for provider, target := range map[string]string{
+		"openrouter": "/api/v1/messages", "ollama": "/v1/messages?beta=true", "deepseek": "/anthropic/v1/messages",
+		"vertex": "/v1/projects/p/locations/global/publishers/anthropic/models/claude-x@1:rawPredict",
+	} {
+		if c := show(t, tab, exchange(provider, target, 200), message); c.Operation != "chat" || len(c.FinishReasons) != 1 || c.FinishReasons[0] != "end_turn" {
 			t.Errorf("%s %s: %+v", provider, target, c)
 		}
 	}

@@ -46,9 +46,10 @@ var table = map[string]pkg{
 	"internal/sinktest":      {level: 1, ours: []string{"llm"}},
 
 	// A dialect, and the table of vendors that names the dialects.
-	"providers/openai": {level: 4, ours: []string{"llm", "internal/encoding", "internal/sse"}},
-	"providers":        {level: 5, ours: []string{"llm", "internal/encoding", "internal/sse", "providers/openai"}},
-	"tracing":          {level: 2, ours: []string{"llm"}},
+	"providers/openai":    {level: 4, ours: []string{"llm", "internal/encoding", "internal/sse"}},
+	"providers/anthropic": {level: 4, ours: []string{"llm", "internal/apierror", "internal/content", "internal/intake", "internal/jsonwalk", "internal/params", "internal/sse"}},
+	"providers":           {level: 5, ours: []string{"llm", "internal/encoding", "internal/sse", "providers/openai", "providers/anthropic"}},
+	"tracing":             {level: 2, ours: []string{"llm"}},
 
 	// internal/encoding: what the relay takes out of a compressed stream it takes
 	// out of the decoded bytes.
@@ -71,7 +72,7 @@ var forTests = []string{"llm", "internal/encoding", "internal/eventstream", "int
 // prefix of its import path. Replacing a library is then work in one folder.
 var owners = map[string][]string{
 	"github.com/valyala/fasthttp":          {"proxy", "internal/fakellm"},
-	"github.com/tidwall/gjson":             {"providers/openai", "internal/jsonwalk", "internal/apierror", "internal/params"},
+	"github.com/tidwall/gjson":             {"providers/openai", "providers/anthropic", "internal/jsonwalk", "internal/apierror", "internal/params"},
 	"github.com/pkoukk/tiktoken-go":        {"tokenizer"},
 	"github.com/pkoukk/tiktoken-go-loader": {"tokenizer"},
 	"github.com/spf13/viper":               {"cmd/proxy"},
