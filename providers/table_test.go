@@ -138,7 +138,7 @@ func TestErrorBodiesHaveTheShapeOfTheirDialect(t *testing.T) {
 		}
 	}
 	f("openai", `{"error":{"message":"no \"answer\"","type":"proxy_error","param":null,"code":"upstream_unreachable"}}`)
-	f("anthropic", `{"error":{"message":"no \"answer\"","type":"upstream_unreachable"},"type":"error"}`)
+	f("anthropic", `{"type":"error","error":{"type":"upstream_unreachable","message":"no \"answer\""}}`)
 	f("gemini", `{"error":{"code":502,"message":"no \"answer\"","status":"UPSTREAM_UNREACHABLE"}}`)
 	f("ollama", `{"error":"no \"answer\""}`)
 	f("bedrock", `{"message":"no \"answer\""}`)
