@@ -39,16 +39,19 @@ var table = map[string]pkg{
 	"internal/eventstream": {level: 1},
 	"internal/params":      {level: 1, ours: []string{"llm", "internal/jsonwalk"}},
 	"internal/draft":       {level: 3, ours: []string{"llm", "internal/content", "internal/intake", "internal/jsonwalk"}},
-	"internal/fakellm":     {level: 1},
-	"internal/repotest":    {level: 1},
+	// What providers say that a call cost: gateways tell it in every dialect.
+	"internal/toldcost": {level: 1, ours: []string{"llm"}},
+	"internal/fakellm":  {level: 1},
+	"internal/repotest": {level: 1},
 
 	"internal/providerstest": {level: 1, ours: []string{"llm"}},
 	"internal/sinktest":      {level: 1, ours: []string{"llm"}},
 
 	// A dialect, and the table of vendors that names the dialects.
 	"providers/openai":    {level: 4, ours: []string{"llm", "internal/encoding", "internal/sse"}},
-	"providers/anthropic": {level: 4, ours: []string{"llm", "internal/apierror", "internal/content", "internal/intake", "internal/jsonwalk", "internal/params", "internal/sse"}},
-	"providers":           {level: 5, ours: []string{"llm", "internal/encoding", "internal/sse", "providers/openai", "providers/anthropic"}},
+	"providers/anthropic": {level: 4, ours: []string{"llm", "internal/apierror", "internal/content", "internal/intake", "internal/jsonwalk", "internal/params", "internal/sse", "internal/toldcost"}},
+	"providers/ollama":    {level: 4, ours: []string{"llm", "internal/apierror", "internal/content", "internal/draft", "internal/intake", "internal/jsonwalk", "internal/params"}},
+	"providers":           {level: 5, ours: []string{"llm", "internal/encoding", "internal/sse", "providers/openai", "providers/anthropic", "providers/ollama"}},
 	"tracing":             {level: 2, ours: []string{"llm"}},
 
 	// internal/encoding: what the relay takes out of a compressed stream it takes
@@ -72,7 +75,7 @@ var forTests = []string{"llm", "internal/encoding", "internal/eventstream", "int
 // prefix of its import path. Replacing a library is then work in one folder.
 var owners = map[string][]string{
 	"github.com/valyala/fasthttp":          {"proxy", "internal/fakellm"},
-	"github.com/tidwall/gjson":             {"providers/openai", "providers/anthropic", "internal/jsonwalk", "internal/apierror", "internal/params"},
+	"github.com/tidwall/gjson":             {"providers/openai", "providers/anthropic", "internal/toldcost", "internal/jsonwalk", "internal/apierror", "internal/params"},
 	"github.com/pkoukk/tiktoken-go":        {"tokenizer"},
 	"github.com/pkoukk/tiktoken-go-loader": {"tokenizer"},
 	"github.com/spf13/viper":               {"cmd/proxy"},
@@ -91,6 +94,8 @@ var owners = map[string][]string{
 	"github.com/andybalholm/brotli": {"internal/encoding"},
 	// Ids: of calls, and of this process.
 	"github.com/google/uuid": {"proxy", "tracing"},
+	// Golden files, for the tests of every dialect.
+	"golang.org/x/tools/txtar": {"internal/providerstest"},
 	// What the standard library has no name for: watching a socket for a hang-up.
 	"golang.org/x/sys": {"proxy"},
 }

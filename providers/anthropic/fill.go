@@ -10,6 +10,7 @@ import (
 	"github.com/spanwire/spanwire/internal/content"
 	"github.com/spanwire/spanwire/internal/jsonwalk"
 	"github.com/spanwire/spanwire/internal/params"
+	"github.com/spanwire/spanwire/internal/toldcost"
 	"github.com/spanwire/spanwire/llm"
 )
 
@@ -176,6 +177,9 @@ func (r *Reader) fillUsage(c *llm.Call, x *llm.Exchange) {
 	a := &r.answer
 	raw := a.usage.json()
 	c.UsageRaw = string(raw)
+	if total, ok := toldcost.Of(raw, x.ResponseHeader); ok { // gateways
+		c.Cost = llm.Cost{Total: total, Source: llm.CostProvider, Status: llm.CostOK}
+	}
 	u := gjson.ParseBytes(raw)
 	usage, ok := readUsage(u)
 	if !ok {
