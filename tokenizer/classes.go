@@ -109,6 +109,9 @@ func (c *classes) at(s string, i int) (class, int) {
 	return c.block[c.blocks[r>>7]][r&127], n
 }
 
+// of returns the class of a character.
+func (c *classes) of(r rune) class { return c.block[c.blocks[r>>7]][r&127] }
+
 // run returns where the run of characters that have one of the bits of want ends.
 func (c *classes) run(s string, i int, want class) int {
 	for i < len(s) {

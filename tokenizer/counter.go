@@ -7,9 +7,13 @@ import (
 )
 
 // Counter counts what providers did not report. It is safe for concurrent use.
-type Counter struct{}
+type Counter struct {
+	factors factors
+	keeper  *keeper // nil: what is learnt is kept in memory only
+}
 
-// New makes a counter. Vocabularies are loaded when they are first needed.
+// New makes a counter that begins with the families' factors and forgets what it
+// learns. Vocabularies are loaded when they are first needed.
 func New() *Counter { return &Counter{} }
 
 // CountText counts one text as the model would, without any wrapping. The source
@@ -48,6 +52,8 @@ func (c *Counter) Count(call *llm.Call) {
 	needIn, needOut := needs(call)
 	needIn, needOut = needIn && !in, needOut && !out
 	if known && !needIn && !needOut {
+		c.learn(call)
+		c.keep()
 		return
 	}
 	if !needIn && !needOut || !answered(call) {
@@ -56,7 +62,7 @@ func (c *Counter) Count(call *llm.Call) {
 		}
 		return
 	}
-	w := newWork(call)
+	w := c.work(call)
 	if needIn {
 		w.prompt()
 	}
@@ -106,11 +112,28 @@ type work struct {
 	meter *meter
 }
 
-func newWork(call *llm.Call) *work {
+// modelOf is the model that answered, else the one that was asked.
+func modelOf(call *llm.Call) model {
 	m := lookup(call.ResponseModel)
 	if asked := lookup(call.RequestModel); call.ResponseModel == "" || !m.public && asked.public {
 		m = asked
 	}
+	return m
+}
+
+// work prepares the counting of a call with all that was learnt of its model.
+func (c *Counter) work(call *llm.Call) *work {
+	m := modelOf(call)
+	w := newWork(call, m)
+	if k, ok := keyOf(call, &m); ok {
+		if f, ok := c.factors.get(k); ok {
+			w.meter.calibrate(f)
+		}
+	}
+	return w
+}
+
+func newWork(call *llm.Call, m model) *work {
 	w := &work{call: call, model: m, wrap: &m.style.Chat, meter: newMeter(&m)}
 	if strings.HasSuffix(call.Path, "/responses") {
 		w.wrap = &m.style.Responses

@@ -8,10 +8,17 @@ import (
 
 // prompt counts the input and sets it.
 func (w *work) prompt() {
-	if w.call.Content != llm.ContentFull && w.call.Content != "" && len(w.call.Input) == 0 && len(w.call.System) == 0 {
-		return // the text is not there
+	if n, ok := w.input(); ok {
+		w.call.Usage.Set(llm.UncachedInput, w.meter.scaled(n))
 	}
-	var n int64
+}
+
+// input counts the input in tokens of the vocabulary; ok is false when its text is
+// not there.
+func (w *work) input() (n int64, ok bool) {
+	if w.call.Content != llm.ContentFull && w.call.Content != "" && len(w.call.Input) == 0 && len(w.call.System) == 0 {
+		return 0, false
+	}
 	if w.call.Operation == opChat || w.call.Operation == opGenerate {
 		n = w.chat()
 	} else {
@@ -19,8 +26,10 @@ func (w *work) prompt() {
 			n += w.parts(w.call.Input[i].Parts)
 		}
 	}
-	n += w.lost()
-	w.call.Usage.Set(llm.UncachedInput, w.meter.scaled(n))
+	if w.elsewhere() {
+		w.meter.worse(llm.UsageEstimated)
+	}
+	return n + w.lost(), true
 }
 
 // chat counts messages, tools and what wraps them.
@@ -87,6 +96,23 @@ func (w *work) part(p *llm.Part) int64 {
 	return 0
 }
 
+// stored are the attributes of requests that go on from what the provider keeps:
+// earlier answers, a conversation, a prompt by its name.
+var stored = [...]string{"gen_ai.request.previous_response.id", "openai.request.previous_response_id", "openai.request.conversation", "openai.request.prompt", "openai.request.prompt.id"}
+
+// elsewhere says that some of the input is not in the request: what is, is a lower
+// bound.
+func (w *work) elsewhere() bool {
+	for i := range w.call.Attrs {
+		for _, key := range stored {
+			if w.call.Attrs[i].Key == key {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // textOrSize counts a text; where it was left out, or cut, its size tells the rest.
 func (w *work) textOrSize(s string, size int64) int64 {
 	n := w.meter.text(s)
@@ -134,6 +160,17 @@ func (w *work) lost() int64 {
 	return w.meter.unseen(rest)
 }
 
+// leadingTexts returns the parts at the beginning that are whole texts. In an answer they
+// are one text to the model, cut by the provider where it streams or quotes.
+func leadingTexts(parts []llm.Part) []llm.Part {
+	for i := range parts {
+		if p := &parts[i]; p.Type != llm.PartText || p.Size > int64(len(p.Content)) {
+			return parts[:i]
+		}
+	}
+	return parts
+}
+
 // answer counts the output and sets it.
 func (w *work) answer() {
 	if brokeOff(w.call) || w.model.public && w.model.style.HiddenReasoning && w.call.Operation != opCompletion {
@@ -144,9 +181,13 @@ func (w *work) answer() {
 	for i := range w.call.Output {
 		m := &w.call.Output[i]
 		said := false
-		for j := range m.Parts {
+		for j := 0; j < len(m.Parts); j++ {
 			p := &m.Parts[j]
 			silent = false
+			if run := leadingTexts(m.Parts[j:]); len(run) > 1 {
+				text, said, j = text+w.meter.joined(run), true, j+len(run)-1
+				continue
+			}
 			switch n := w.part(p); p.Type {
 			case llm.PartReasoning:
 				reasoning += n
