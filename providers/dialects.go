@@ -10,6 +10,7 @@ import (
 	"github.com/spanwire/spanwire/internal/encoding"
 	"github.com/spanwire/spanwire/llm"
 	"github.com/spanwire/spanwire/providers/anthropic"
+	"github.com/spanwire/spanwire/providers/ollama"
 	"github.com/spanwire/spanwire/providers/openai"
 )
 
@@ -65,6 +66,11 @@ var dialects = map[string]dialect{
 		newReader:   func(x *llm.Exchange) Reader { return anthropic.Dialect{}.NewReader(x) },
 		errorBody:   anthropic.Dialect{}.ErrorBody,
 	},
+	"ollama": {
+		readRequest: ollama.Dialect{}.ReadRequest,
+		newReader:   func(x *llm.Exchange) Reader { return ollama.Dialect{}.NewReader(x) },
+		errorBody:   ollama.Dialect{}.ErrorBody,
+	},
 }
 
 // dialectNames are the formats that a row may name. One without a row in dialects
@@ -84,6 +90,11 @@ var guests = []struct{ suffix, has, dialect string }{
 	{suffix: "/v1/messages/count_tokens", dialect: "anthropic"},
 	{has: "/v1/messages/batches", dialect: "anthropic"},
 	{has: "/publishers/anthropic/models/", dialect: "anthropic"}, // Vertex
+
+	{suffix: "/api/chat", dialect: "ollama"},
+	{suffix: "/api/generate", dialect: "ollama"},
+	{suffix: "/api/embed", dialect: "ollama"},
+	{suffix: "/api/embeddings", dialect: "ollama"},
 }
 
 func dialectOf(name string) dialect {
@@ -156,7 +167,6 @@ var errorBodies = map[string]errorShape{
 		return map[string]any{"error": map[string]any{"code": status, "message": message, "status": strings.ToUpper(code)}}
 	},
 	"bedrock": func(_ int, _, message string) any { return map[string]any{"message": message} },
-	"ollama":  func(_ int, _, message string) any { return map[string]any{"error": message} },
 	"cohere":  func(_ int, _, message string) any { return map[string]any{"message": message} },
 }
 

@@ -111,7 +111,7 @@ func TestPathsOfAnotherFormat(t *testing.T) {
 			t.Errorf("%s %s: %+v", provider, target, c)
 		}
 	}
-	if c := show(t, tab, exchange("ollama", "/api/embeddings", 200), `{"embedding":[1]}`); c.Kind != llm.KindHTTP {
+	if c := show(t, tab, exchange("ollama", "/api/embeddings", 200), `{"embedding":[1]}`); c.Operation != "embeddings" || len(c.Problems) > 0 {
 		t.Errorf("Ollama's own embeddings: %+v", c)
 	}
 }

@@ -58,7 +58,7 @@ func readErrorFields(val []byte) (f errorFields) {
 			f.inner = m.Val
 		case "code":
 			f.code = m.Val
-		case "type", "__type":
+		case "type", "__type", "error_type":
 			f.kind = m.Val
 		case "status":
 			f.status = m.Val
