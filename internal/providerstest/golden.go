@@ -90,6 +90,16 @@ func render(t *testing.T, c *llm.Call) string {
 			usage["tokens."+k.String()] = fmt.Sprint(n)
 		}
 	}
+	steps, _ := v["Steps"].([]any)
+	for i := range steps {
+		step, _ := steps[i].(map[string]any)
+		usage, _ := step["Usage"].(map[string]any)
+		for _, k := range llm.UsageKinds() {
+			if n, ok := c.Steps[i].Usage.Get(k); ok {
+				usage["tokens."+k.String()] = fmt.Sprint(n)
+			}
+		}
+	}
 	if c.Cost.Known() {
 		v["Cost"] = c.Cost.Total.String() + " USD by " + string(c.Cost.Source)
 	}

@@ -98,13 +98,21 @@ func Show(c *llm.Call) string {
 	if err != nil {
 		return fmt.Sprintf("not representable: %v", err)
 	}
-	var kinds []string
+	shown := string(b) + "\n" + kinds(c.Usage)
+	for i := range c.Steps {
+		shown += kinds(c.Steps[i].Usage)
+	}
+	return shown
+}
+
+func kinds(u llm.Usage) string {
+	var told []string
 	for _, k := range llm.UsageKinds() {
-		if n, ok := c.Usage.Get(k); ok {
-			kinds = append(kinds, fmt.Sprintf("%s=%d", k, n))
+		if n, ok := u.Get(k); ok {
+			told = append(told, fmt.Sprintf("%s=%d", k, n))
 		}
 	}
-	return string(b) + "\n" + strings.Join(kinds, " ") + "\n"
+	return strings.Join(told, " ") + "\n"
 }
 
 // Run runs the suite: whatever is done to the bytes of a fixture, the dialect
