@@ -38,6 +38,8 @@ var shapes = []shape{
 	{prefix: "/v1beta/", row: "gemini"},
 	{prefix: "/v1alpha/", row: "gemini"},
 	{prefix: "/upload/v1beta/", row: "gemini"},
+	{prefix: "/ws/", has: "google.ai.generativelanguage", row: "gemini"},
+	{prefix: "/ws/", has: "google.cloud.aiplatform", row: "vertex"},
 	{prefix: "/v1/models/", has: ":generateContent", row: "gemini"},
 	{prefix: "/v1/models/", has: ":streamGenerateContent", row: "gemini"},
 	{prefix: "/v1/models/", has: ":countTokens", row: "gemini"},

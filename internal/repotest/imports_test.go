@@ -50,8 +50,10 @@ var table = map[string]pkg{
 	// A dialect, and the table of vendors that names the dialects.
 	"providers/openai":    {level: 4, ours: []string{"llm", "internal/encoding", "internal/sse"}},
 	"providers/anthropic": {level: 4, ours: []string{"llm", "internal/apierror", "internal/content", "internal/intake", "internal/jsonwalk", "internal/params", "internal/sse", "internal/toldcost"}},
+	"providers/gemini":    {level: 4, ours: []string{"llm", "internal/apierror", "internal/content", "internal/intake", "internal/jsonwalk", "internal/params", "internal/sse", "internal/websocket"}},
 	"providers/ollama":    {level: 4, ours: []string{"llm", "internal/apierror", "internal/content", "internal/draft", "internal/intake", "internal/jsonwalk", "internal/params"}},
-	"providers":           {level: 5, ours: []string{"llm", "internal/encoding", "internal/sse", "providers/openai", "providers/anthropic", "providers/ollama"}},
+	"providers/cohere":    {level: 4, ours: []string{"llm", "internal/apierror", "internal/content", "internal/draft", "internal/intake", "internal/jsonwalk", "internal/params", "internal/sse", "internal/toldcost"}},
+	"providers":           {level: 5, ours: []string{"llm", "internal/encoding", "internal/sse", "providers/openai", "providers/anthropic", "providers/gemini", "providers/ollama", "providers/cohere"}},
 	"tracing":             {level: 2, ours: []string{"llm"}},
 
 	// internal/encoding: what the relay takes out of a compressed stream it takes
@@ -75,7 +77,7 @@ var forTests = []string{"llm", "internal/encoding", "internal/eventstream", "int
 // prefix of its import path. Replacing a library is then work in one folder.
 var owners = map[string][]string{
 	"github.com/valyala/fasthttp":          {"proxy", "internal/fakellm"},
-	"github.com/tidwall/gjson":             {"providers/openai", "providers/anthropic", "internal/toldcost", "internal/jsonwalk", "internal/apierror", "internal/params"},
+	"github.com/tidwall/gjson":             {"providers/gemini", "providers/openai", "providers/anthropic", "internal/toldcost", "internal/jsonwalk", "internal/apierror", "internal/params"},
 	"github.com/pkoukk/tiktoken-go":        {"tokenizer"},
 	"github.com/pkoukk/tiktoken-go-loader": {"tokenizer"},
 	"github.com/spf13/viper":               {"cmd/proxy"},
