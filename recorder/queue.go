@@ -169,8 +169,8 @@ func (q *queue) close() {
 	}
 }
 
-// rest returns how many times the length of reading an item its worker is to rest.
-func (q *queue) rest(it item) time.Duration {
+// rest returns how many times the usual rest the reading of an item asks for.
+func (q *queue) rest(it item) float64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
@@ -179,7 +179,7 @@ func (q *queue) rest(it item) time.Duration {
 	case q.bytes > q.maxBytes/2-it.bytes && cap(it.ex.Request.Data) > smallBody:
 		return restPressed
 	}
-	return restUsual
+	return 1
 }
 
 // abandon gives up what waits and what workers still hold, and returns how many

@@ -52,7 +52,7 @@ func New(cfg Config, stages Stages) *Recorder {
 	}
 	r.batch = newBatcher(cfg.BatchCalls, cfg.BatchDelay, r.sinks)
 	for range cfg.Workers {
-		r.workers.Go(r.work)
+		r.workers.Go(func() { r.work(newPace(cfg.Workers)) })
 	}
 	return r
 }

@@ -57,7 +57,7 @@ func (d *delivery) push(b batch) {
 // run consumes batches until the delivery is closed and empty, then closes the sink.
 func (d *delivery) run() {
 	defer close(d.done)
-	var p pace
+	p := newPace(1)
 	for {
 		b, end := d.next()
 		if end != nil {
@@ -67,7 +67,7 @@ func (d *delivery) run() {
 		began := time.Now()
 		err := d.consume(b)
 		if more := d.finished(b, err); more {
-			p.add(time.Since(began), restUsual)
+			p.add(time.Since(began), 1)
 		}
 	}
 }

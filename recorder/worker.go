@@ -13,11 +13,10 @@ import (
 // work is one worker: it takes exchanges until the queue is closed and empty.
 // When nothing is left to read, what was read is handed on without further
 // delay: it has waited in the queue.
-func (r *Recorder) work() {
+func (r *Recorder) work(p pace) {
 	var buf [takeMost]item
-	var p pace
 	idle := func() {
-		p = pace{}
+		p.forget()
 		r.batch.flush()
 	}
 	for {
