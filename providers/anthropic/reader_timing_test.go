@@ -3,6 +3,7 @@ package anthropic_test
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,9 +65,10 @@ func BenchmarkChunk(b *testing.B) {
 			r := anthropic.Dialect{}.NewReader(streamExchange())
 			at := time.Now()
 			r.Wrote([]byte(events(started, open)), at)
+			data := []byte(chunk)
 			b.ReportAllocs()
 			for b.Loop() {
-				r.Wrote([]byte(chunk), at)
+				r.Wrote(data, at)
 			}
 		})
 	}
@@ -87,5 +89,16 @@ func BenchmarkPlain(b *testing.B) {
 		if err := r.Finish(c, x); err != nil || len(c.Output) != 1 {
 			b.Fatal(err)
 		}
+	}
+}
+
+// An event costs no allocation of its own: the text that is kept grows by doubling.
+func TestEventsAllocateNothing(t *testing.T) {
+	r := anthropic.Dialect{}.NewReader(streamExchange())
+	at := time.Now()
+	r.Wrote([]byte(events(started, open)), at)
+	stream := []byte(strings.Repeat(events(piece(" word"), ping), 1000))
+	if n := testing.AllocsPerRun(5, func() { r.Wrote(stream, at) }); n > 20 {
+		t.Errorf("%v allocations for 2,000 events", n)
 	}
 }
