@@ -10,6 +10,7 @@ import (
 	"github.com/spanwire/spanwire/internal/encoding"
 	"github.com/spanwire/spanwire/llm"
 	"github.com/spanwire/spanwire/providers/anthropic"
+	"github.com/spanwire/spanwire/providers/cohere"
 	"github.com/spanwire/spanwire/providers/ollama"
 	"github.com/spanwire/spanwire/providers/openai"
 )
@@ -71,6 +72,11 @@ var dialects = map[string]dialect{
 		newReader:   func(x *llm.Exchange) Reader { return ollama.Dialect{}.NewReader(x) },
 		errorBody:   ollama.Dialect{}.ErrorBody,
 	},
+	"cohere": {
+		readRequest: cohere.Dialect{}.ReadRequest,
+		newReader:   func(x *llm.Exchange) Reader { return cohere.Dialect{}.NewReader(x) },
+		errorBody:   cohere.Dialect{}.ErrorBody,
+	},
 }
 
 // dialectNames are the formats that a row may name. One without a row in dialects
@@ -95,6 +101,10 @@ var guests = []struct{ suffix, has, dialect string }{
 	{suffix: "/api/generate", dialect: "ollama"},
 	{suffix: "/api/embed", dialect: "ollama"},
 	{suffix: "/api/embeddings", dialect: "ollama"},
+
+	{suffix: "/rerank", dialect: "cohere"},
+	{suffix: "/v2/chat", dialect: "cohere"},
+	{suffix: "/v2/embed", dialect: "cohere"},
 }
 
 func dialectOf(name string) dialect {
@@ -167,7 +177,6 @@ var errorBodies = map[string]errorShape{
 		return map[string]any{"error": map[string]any{"code": status, "message": message, "status": strings.ToUpper(code)}}
 	},
 	"bedrock": func(_ int, _, message string) any { return map[string]any{"message": message} },
-	"cohere":  func(_ int, _, message string) any { return map[string]any{"message": message} },
 }
 
 func (f errorShape) body(status int, code, message string) []byte {

@@ -53,7 +53,8 @@ var table = map[string]pkg{
 	"providers/gemini":    {level: 4, ours: []string{"llm", "internal/apierror", "internal/content", "internal/intake", "internal/jsonwalk", "internal/params", "internal/sse", "internal/websocket"}},
 	"providers/ollama":    {level: 4, ours: []string{"llm", "internal/apierror", "internal/content", "internal/draft", "internal/intake", "internal/jsonwalk", "internal/params"}},
 	"providers/cohere":    {level: 4, ours: []string{"llm", "internal/apierror", "internal/content", "internal/draft", "internal/intake", "internal/jsonwalk", "internal/params", "internal/sse", "internal/toldcost"}},
-	"providers":           {level: 5, ours: []string{"llm", "internal/encoding", "internal/sse", "providers/openai", "providers/anthropic", "providers/gemini", "providers/ollama", "providers/cohere"}},
+	"providers/cohere":    {level: 4, ours: []string{"llm", "internal/apierror", "internal/content", "internal/draft", "internal/intake", "internal/jsonwalk", "internal/params", "internal/sse", "internal/toldcost"}},
+	"providers":           {level: 5, ours: []string{"llm", "internal/encoding", "internal/sse", "providers/openai", "providers/anthropic", "providers/gemini", "providers/ollama", "providers/cohere", "providers/cohere"}},
 	"tracing":             {level: 2, ours: []string{"llm"}},
 
 	// internal/encoding: what the relay takes out of a compressed stream it takes
