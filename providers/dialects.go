@@ -11,6 +11,7 @@ import (
 	"github.com/spanwire/spanwire/llm"
 	"github.com/spanwire/spanwire/providers/anthropic"
 	"github.com/spanwire/spanwire/providers/cohere"
+	"github.com/spanwire/spanwire/providers/gemini"
 	"github.com/spanwire/spanwire/providers/ollama"
 	"github.com/spanwire/spanwire/providers/openai"
 )
@@ -67,6 +68,16 @@ var dialects = map[string]dialect{
 		newReader:   func(x *llm.Exchange) Reader { return anthropic.Dialect{}.NewReader(x) },
 		errorBody:   anthropic.Dialect{}.ErrorBody,
 	},
+	"gemini": {
+		readRequest: gemini.Dialect{}.ReadRequest,
+		newReader: func(x *llm.Exchange) Reader {
+			if s := (gemini.Dialect{}).NewSession(x); s != nil {
+				return s
+			}
+			return gemini.Dialect{}.NewReader(x)
+		},
+		errorBody: gemini.Dialect{}.ErrorBody,
+	},
 	"ollama": {
 		readRequest: ollama.Dialect{}.ReadRequest,
 		newReader:   func(x *llm.Exchange) Reader { return ollama.Dialect{}.NewReader(x) },
@@ -96,6 +107,9 @@ var guests = []struct{ suffix, has, dialect string }{
 	{suffix: "/v1/messages/count_tokens", dialect: "anthropic"},
 	{has: "/v1/messages/batches", dialect: "anthropic"},
 	{has: "/publishers/anthropic/models/", dialect: "anthropic"}, // Vertex
+
+	{suffix: ":generateContent", dialect: "gemini"},
+	{suffix: ":streamGenerateContent", dialect: "gemini"},
 
 	{suffix: "/api/chat", dialect: "ollama"},
 	{suffix: "/api/generate", dialect: "ollama"},
@@ -173,9 +187,6 @@ func (r *errorReader) Finish(c *llm.Call, x *llm.Exchange) error {
 type errorShape func(status int, code, message string) any
 
 var errorBodies = map[string]errorShape{
-	"gemini": func(status int, code, message string) any {
-		return map[string]any{"error": map[string]any{"code": status, "message": message, "status": strings.ToUpper(code)}}
-	},
 	"bedrock": func(_ int, _, message string) any { return map[string]any{"message": message} },
 }
 
