@@ -52,6 +52,10 @@ type Call struct {
 	// Usage only what the provider calls the total (wire reference, section 7.3).
 	Steps    []Step
 	UsageRaw string // the provider's own usage object, verbatim JSON; "" when none
+	// UsageOf is what the usage is of where further calls may tell the same once more:
+	// the id of a response made in the background, of a batch. The first call that
+	// tells it is billed, the others have no usage. "" for a call's own.
+	UsageOf string
 	Cost     Cost
 
 	Attribution Attribution

@@ -52,7 +52,7 @@ type dialect struct {
 var dialects = map[string]dialect{
 	"openai": {
 		readRequest: openai.Dialect{}.ReadRequest,
-		newReader:   func(x *llm.Exchange) Reader { return openai.Dialect{}.NewReader(x) },
+		newReader:   func(x *llm.Exchange) Reader { return openai.Dialect{}.Watch(x) },
 		errorBody:   openai.Dialect{}.ErrorBody,
 		wantsBody:   openai.Dialect{}.WantsBody,
 		edit: func(body []byte) (int, string, Filter) {

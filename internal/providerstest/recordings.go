@@ -56,6 +56,8 @@ type Expected struct {
 		Message string
 	} `json:"errors"`
 	Embeddings *int     `json:"embeddings"`
+	Images     *int     `json:"images"`
+	Status     *string  `json:"status"`
 	Flags      []string `json:"flags"`
 }
 

@@ -9,42 +9,6 @@ import (
 // Dialect is the wire format. It has no state: one value serves all goroutines.
 type Dialect struct{}
 
-// endpoint is what a path means.
-type endpoint uint8
-
-const (
-	other endpoint = iota // relayed; usage is read by shape
-	chat
-	completions
-	embeddings
-)
-
-// endpoints maps the end of a path to what it means (wire reference, section 2).
-// The longest come first: chat/completions ends in completions.
-var endpoints = []struct {
-	suffix    string
-	endpoint  endpoint
-	operation string
-}{
-	{"/chat/completions", chat, "chat"},
-	{"/completions", completions, "text_completion"},
-	{"/embeddings", embeddings, "embeddings"},
-}
-
-// find returns what a request is for.
-func find(method, target string) (endpoint, string) {
-	if method != "POST" {
-		return other, ""
-	}
-	path := strings.TrimSuffix(pathOf(target), "/")
-	for _, e := range endpoints {
-		if strings.HasSuffix(path, e.suffix) {
-			return e.endpoint, e.operation
-		}
-	}
-	return other, ""
-}
-
 func pathOf(target string) string {
 	path, _, _ := strings.Cut(target, "?")
 	return path

@@ -18,7 +18,7 @@ import (
 
 var dialect = providerstest.Dialect{
 	ReadRequest: openai.Dialect{}.ReadRequest,
-	NewReader:   func(x *llm.Exchange) providerstest.Reader { return openai.Dialect{}.NewReader(x) },
+	NewReader:   func(x *llm.Exchange) providerstest.Reader { return openai.Dialect{}.Watch(x) },
 }
 
 func spoken(r providerstest.Recording) bool {

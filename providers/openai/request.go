@@ -17,7 +17,7 @@ const maxRequest = 64 << 20
 func (Dialect) ReadRequest(c *llm.Call, x *llm.Exchange) error {
 	path := pathOf(target(x))
 	kind, operation := find(x.Method, path)
-	if kind != other {
+	if operation != "" {
 		c.Kind, c.Operation = llm.KindLLM, operation
 	}
 	if c.Attrs == nil {
@@ -26,7 +26,13 @@ func (Dialect) ReadRequest(c *llm.Call, x *llm.Exchange) error {
 	if kind == chat {
 		c.SetAttr("openai.api.type", "chat_completions")
 	}
-	err := readBody(c, x, kind)
+	var err error
+	switch kind {
+	case other, chat, completions, embeddings:
+		err = readBody(c, x, kind)
+	default:
+		err = readOther(c, x, kind)
+	}
 	if c.RequestModel == "" && kind != other {
 		c.RequestModel = deployment(path)
 	}

@@ -1,0 +1,100 @@
+package openai
+
+import "strings"
+
+// endpoint is what a request means.
+type endpoint uint8
+
+const (
+	other endpoint = iota // relayed; usage is read by shape
+	chat
+	completions
+	embeddings
+
+	// The Responses API.
+	responses // makes a response
+	told      // tells a response again, or cancels it
+	counting  // counts tokens: no use of a model
+
+	// Endpoints whose answer is one object, or a stream that ends in one.
+	images
+	speech
+	transcription
+	moderation
+	ocr
+	rerank
+	batch
+	run     // of an assistant
+	runTold // a run once more
+)
+
+// endpoints maps the end of a path to what it means (wire reference, section 2). A
+// * is any one segment. The first that fits counts: chat/completions ends in
+// completions too.
+var endpoints = []struct {
+	method, path string
+	endpoint     endpoint
+	operation    string // telemetry reference, section 1.1; "" where no model works
+}{
+	{"POST", "chat/completions", chat, "chat"},
+	{"POST", "completions", completions, "text_completion"},
+	{"POST", "embeddings", embeddings, "embeddings"},
+
+	{"POST", "responses", responses, "chat"},
+	{"POST", "responses/compact", responses, "compaction"},
+	{"POST", "responses/input_tokens", counting, ""},
+	{"POST", "responses/*/cancel", told, "fetch_response"},
+	{"GET", "responses/*", told, "fetch_response"},
+
+	{"POST", "images/generations", images, "image_generation"},
+	{"POST", "images/edits", images, "image_generation"},
+	{"POST", "images/variations", images, "image_generation"},
+	{"POST", "audio/speech", speech, "speech"},
+	{"POST", "audio/transcriptions", transcription, "transcription"},
+	{"POST", "audio/translations", transcription, "transcription"},
+	{"POST", "moderations", moderation, "moderation"},
+	{"POST", "ocr", ocr, "ocr"},
+	{"POST", "rerank", rerank, "rerank"},
+
+	{"POST", "batches", batch, ""},
+	{"GET", "batches/*", batch, ""},
+	{"POST", "batches/*/cancel", batch, ""},
+
+	{"POST", "threads/runs", run, "invoke_agent"},
+	{"POST", "threads/*/runs", run, "invoke_agent"},
+	{"POST", "threads/*/runs/*/submit_tool_outputs", run, "invoke_agent"},
+	{"POST", "threads/*/runs/*/cancel", runTold, "fetch_response"},
+	{"GET", "threads/*/runs/*", runTold, "fetch_response"},
+}
+
+// find returns what a request is for.
+func find(method, target string) (endpoint, string) {
+	if method != "POST" && method != "GET" {
+		return other, ""
+	}
+	path := strings.TrimSuffix(pathOf(target), "/")
+	for i := range endpoints {
+		if e := &endpoints[i]; e.method == method && endsIn(path, e.path) {
+			return e.endpoint, e.operation
+		}
+	}
+	return other, ""
+}
+
+// endsIn says whether a path ends in these segments.
+func endsIn(path, pattern string) bool {
+	for {
+		want := pattern[strings.LastIndexByte(pattern, '/')+1:]
+		at := strings.LastIndexByte(path, '/')
+		if at < 0 {
+			return false
+		}
+		if got := path[at+1:]; got != want && (want != "*" || got == "") {
+			return false
+		}
+		if len(want) == len(pattern) {
+			return true
+		}
+		path, pattern = path[:at], pattern[:len(pattern)-len(want)-1]
+	}
+}

@@ -1,0 +1,267 @@
+package openai
+
+import (
+	"fmt"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/spanwire/spanwire/internal/intake"
+	"github.com/spanwire/spanwire/internal/jsonwalk"
+	"github.com/spanwire/spanwire/llm"
+)
+
+// fill writes what was read of a response into c.
+func (r *response) fill(c *llm.Call, h llm.Header) {
+	if r.room.Lost > 0 {
+		c.Problems = append(c.Problems, fmt.Sprintf("response: %d bytes of text past the first %d were not kept", r.room.Lost, intake.MaxText))
+	}
+	if r.more {
+		c.Problems = append(c.Problems, fmt.Sprintf("response: only the first %d items were read", maxItems))
+	}
+	c.ResponseID = jsonwalk.Unescape(r.id)
+	if c.ResponseModel = jsonwalk.Unescape(r.model); c.ResponseModel == "" {
+		c.ResponseModel = h.Get("x-ms-served-model")
+	}
+	setText(c, "openai.response.service_tier", r.tier)
+	setText(c, "openai.response.status", r.status)
+	setText(c, "openai.response.conversation", r.conversation)
+	parts, count := r.parts()
+	r.fillUsage(c, h, count)
+	if r.err != nil {
+		c.ErrorType, c.ErrorMessage = r.err.Code, r.err.Message
+	}
+	r.fillOutput(c, parts, count)
+}
+
+// tally is what items say that usage does not.
+type tally struct{ calls, web, files, images int }
+
+// parts reads the output: of the last whole object, else of the items as far as
+// they have come.
+func (r *response) parts() (parts []llm.Part, n tally) {
+	take := func(val []byte) {
+		role, of := readItem(val)
+		if role == "user" || role == "system" || role == "developer" {
+			return // what is compacted repeats the input
+		}
+		n.count(val)
+		parts = append(parts, of...)
+	}
+	if len(r.output) > 0 {
+		for e := jsonwalk.Array(r.output); e.Next(); {
+			if jsonwalk.IsObject(e.Val) {
+				take(e.Val)
+			}
+		}
+		return parts, n
+	}
+	for _, it := range r.items {
+		if len(it.raw) > 0 {
+			take(it.raw)
+			continue
+		}
+		parts = append(parts, it.parts()...)
+		if k := string(it.kind); k == "function_call" || k == "custom_tool_call" {
+			n.calls++
+		}
+	}
+	return parts, n
+}
+
+// count counts what is billed a call, and what the caller is to do.
+func (n *tally) count(item []byte) {
+	switch jsonwalk.Str(jsonwalk.Member(item, "type")) {
+	case "function_call", "custom_tool_call", "local_shell_call", "apply_patch_call", "computer_call", "mcp_approval_request":
+		n.calls++
+	case "shell_call", "tool_search_call":
+		// These run on either side.
+		if s := jsonwalk.Str(jsonwalk.Member(item, "execution")); s == "client" {
+			n.calls++
+		}
+	case "web_search_call":
+		// Opening a page that was found is no search.
+		if s := jsonwalk.Str(jsonwalk.Member(jsonwalk.Member(item, "action"), "type")); s == "" || s == "search" {
+			n.web++
+		}
+	case "file_search_call":
+		n.files++
+	case "image_generation_call":
+		if !jsonwalk.Empty(jsonwalk.Member(item, "result")) {
+			n.images++
+		}
+	}
+}
+
+// parts makes parts of an item that did not come to its end.
+func (it *item) parts() (parts []llm.Part) {
+	kind := string(it.kind)
+	add := func(t *intake.Text) (p llm.Part) {
+		p.Content = jsonwalk.Unescape(t.Raw)
+		if t.Seen > len(t.Raw) {
+			p.Size = int64(t.Seen)
+		}
+		return p
+	}
+	for _, x := range it.pieces {
+		p := add(&x.text)
+		switch x.kind {
+		case partReasoning:
+			p.Type = llm.PartReasoning
+		case partRefusal:
+			p.Type = llm.PartRefusal
+		default:
+			p.Type = llm.PartText
+		}
+		parts = append(parts, p)
+	}
+	switch kind {
+	case "function_call", "custom_tool_call", "mcp_call", "code_interpreter_call":
+	case "":
+		if it.args.Seen == 0 {
+			return parts
+		}
+	default: // of the others the pieces are not what the whole item says
+		return parts
+	}
+	p := add(&it.args)
+	p.Arguments, p.Content = p.Content, ""
+	p.ID, p.Name = jsonwalk.Unescape(it.callID), jsonwalk.Unescape(it.name)
+	if p.ID == "" {
+		p.ID = jsonwalk.Unescape(it.id)
+	}
+	switch p.Type = kind; kind {
+	case "function_call", "custom_tool_call", "":
+		p.Type = llm.PartToolCall
+	default:
+		if p.Name == "" {
+			p.Name = hosted[kind].name
+		}
+	}
+	return append(parts, p)
+}
+
+// fillUsage sets usage, tier, steps and cost.
+func (r *response) fillUsage(c *llm.Call, h llm.Header, n tally) {
+	c.UsageRaw = string(r.usage)
+	u, ok := readUsage(r.usage)
+	if !ok {
+		if r.pending() {
+			c.Usage.Source = llm.UsageMissing // it is told by a later call: nothing is to be guessed
+		}
+		return
+	}
+	if u.Tier = jsonwalk.Unescape(r.tier); u.Tier == "auto" { // what was asked, not what served
+		u.Tier = ""
+	}
+	r.addFees(&u, n)
+	c.Usage = u
+	if total, ok := readCost(r.usage, h); ok {
+		c.Cost = llm.Cost{Total: total, Source: llm.CostProvider, Status: llm.CostOK}
+	}
+	c.Steps = r.steps(&u, n)
+}
+
+// pending says that the response is still being made.
+func (r *response) pending() bool {
+	s := string(r.status)
+	return s == "queued" || s == "in_progress"
+}
+
+// addFees sets what is billed a call. What the provider counted goes before what
+// the items show.
+func (r *response) addFees(u *llm.Usage, n tally) {
+	told := []byte(gjson.GetBytes(r.tools, "web_search.num_requests").Raw)
+	if w, ok := count(told); ok {
+		u.Set(llm.WebSearches, w)
+	} else if _, known := u.Get(llm.WebSearches); !known && n.web > 0 {
+		u.Set(llm.WebSearches, int64(n.web))
+	}
+	if f, ok := count([]byte(gjson.GetBytes(r.tools, "file_search.num_requests").Raw)); ok {
+		u.Set(llm.FileSearches, f)
+	} else if n.files > 0 {
+		u.Set(llm.FileSearches, int64(n.files))
+	}
+}
+
+// steps splits what is billed at two models: the tokens of the tool that makes
+// images are outside of the usage (wire reference, section 5.2). nil when it made
+// none.
+func (r *response) steps(main *llm.Usage, n tally) []llm.Step {
+	img, ok := readUsage([]byte(gjson.GetBytes(r.tools, "image_gen").Raw))
+	if !ok {
+		return nil
+	}
+	in, _ := img.Input()
+	out, _ := img.Output()
+	if in+out == 0 {
+		return nil
+	}
+	asImages(&img)
+	if n.images > 0 {
+		img.Set(llm.Images, int64(n.images))
+	}
+	model := jsonwalk.Unescape(r.imageModel)
+	if model == "" {
+		model = "gpt-image-1" // what the tool uses where nothing is said
+	}
+	return []llm.Step{{Kind: "message", Usage: *main}, {Kind: "image_generation", Model: model, Usage: img}}
+}
+
+// asImages says that output tokens of which no modality is told are those of
+// images: a model for images makes nothing else.
+func asImages(u *llm.Usage) {
+	if _, told := u.Get(llm.ImageOutput); told {
+		return
+	}
+	if out, ok := u.Get(llm.OutputText); ok {
+		u.Set(llm.ImageOutput, out)
+		u.Set(llm.OutputText, 0)
+	}
+}
+
+// fillOutput sets the one message of a response and why it ended (wire reference,
+// section 5.2: it is derived).
+func (r *response) fillOutput(c *llm.Call, parts []llm.Part, n tally) {
+	reason, normal := r.finish(n)
+	if len(parts) == 0 && reason == "" {
+		return
+	}
+	if len(parts) > 0 || !r.pending() && r.err == nil {
+		c.Output = []llm.Message{{Role: "assistant", Parts: parts, FinishReason: normal}}
+	}
+	if reason != "" {
+		c.FinishReasons = []string{reason}
+	}
+}
+
+// finish returns why the response ended, in the provider's words as far as it has
+// any, and the normal form; "" when it did not tell.
+func (r *response) finish(n tally) (reason, normal string) {
+	switch status := string(r.status); status {
+	case "completed":
+		if n.calls > 0 {
+			return "tool_calls", "tool_call"
+		}
+		return "stop", "stop"
+	case "incomplete":
+		reason = jsonwalk.Unescape(r.reason)
+		switch reason {
+		case "":
+			return status, status
+		case "max_output_tokens", "max_tokens":
+			return reason, "length"
+		}
+		return reason, finishName(reason)
+	case "failed":
+		return status, "error"
+	case "cancelled":
+		if reason = jsonwalk.Unescape(r.reason); reason == "" {
+			reason = status
+		}
+		return reason, status
+	case "", "queued", "in_progress":
+	default:
+		return status, status
+	}
+	return "", ""
+}

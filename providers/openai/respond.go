@@ -1,0 +1,410 @@
+package openai
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/spanwire/spanwire/internal/apierror"
+	"github.com/spanwire/spanwire/internal/intake"
+	"github.com/spanwire/spanwire/internal/jsonwalk"
+)
+
+// Bounds on what is kept of one response.
+const (
+	maxItems  = 1024
+	maxPieces = 1024      // content parts and summaries of one item
+	maxOutput = 4 << 20   // the output of a whole object, verbatim
+	maxHosted = 256 << 10 // an item that is no message, verbatim
+)
+
+// response is what is joined from an answer of the Responses API, and from one
+// response within a realtime session: they share their events (wire reference,
+// sections 5.2, 5.3 and 12). The object of the terminal event has the last word;
+// the deltas are for the clock, and for streams that break off.
+//
+// Whole objects are kept verbatim while the stream passes and read at its end.
+type response struct {
+	id, model, tier, status, reason, conversation, object []byte
+	background                                            bool
+	usage, tools                                          []byte // usage, and tool_usage beside it
+	imageModel                                            []byte // of the image tool
+	output                                                []byte // of the last whole object that has one
+	items                                                 []*item
+	err                                                   *apierror.Error
+
+	rhythm intake.Rhythm
+	room   intake.Room
+	held   int  // bytes of items kept verbatim
+	ended  bool // a terminal event came
+	more   bool // items or pieces past the bound
+}
+
+// item is one element of the output, as far as it has come.
+type item struct {
+	index                  int // output_index; -1 when not told
+	id, kind, callID, name []byte
+	pieces                 []*piece
+	args                   intake.Text
+	raw                    []byte // the whole item, when it came
+}
+
+// piece is one content part, or one part of a summary.
+type piece struct {
+	kind  partKind
+	index int
+	text  intake.Text
+}
+
+// happening is what an event says, whichever it is.
+type happening struct {
+	kind                       []byte
+	output, part               int // output_index; content_index or summary_index
+	itemID, responseID, stream []byte
+	item, response, delta      []byte
+	text, err                  []byte
+}
+
+// readEvent reads the members of an event. name is that of the stream, for events
+// that do not tell their type. ok is false when it is no whole JSON object.
+func readEvent(name, data []byte) (h happening, ok bool) {
+	h.kind, h.output = name, -1
+	m := jsonwalk.Object(data)
+	for m.Next() {
+		switch string(m.Key) {
+		case "type":
+			if k := jsonwalk.Inner(m.Val); len(k) > 0 {
+				h.kind = k
+			}
+		case "delta":
+			h.delta = m.Val
+		case "item_id":
+			h.itemID = jsonwalk.Inner(m.Val)
+		case "output_index":
+			if m.Val[0] >= '0' && m.Val[0] <= '9' {
+				h.output = number(m.Val)
+			}
+		case "content_index", "summary_index":
+			h.part = number(m.Val)
+		case "response_id":
+			h.responseID = jsonwalk.Inner(m.Val)
+		case "stream_id":
+			h.stream = jsonwalk.Inner(m.Val)
+		case "item":
+			h.item = m.Val
+		case "response":
+			h.response = m.Val
+		case "text", "arguments", "input", "refusal", "transcript", "code":
+			h.text = m.Val
+		case "error":
+			h.err = m.Val
+		}
+	}
+	return h, m.Whole()
+}
+
+// happen takes one event. data is the event as it came.
+func (r *response) happen(h *happening, data []byte, at time.Time) {
+	kind := h.kind
+	if k, ok := deltas[string(kind)]; ok {
+		r.delta(h, k, at)
+		return
+	}
+	switch string(kind) {
+	case "response.output_item.added":
+		if it := r.item(h); it != nil {
+			it.begin(h.item)
+			if string(it.kind) == "function_call" || string(it.kind) == "custom_tool_call" {
+				r.rhythm.Piece(at)
+			}
+		}
+		return
+	case "response.output_item.done":
+		r.whole(h, at)
+		return
+	case "error":
+		r.setError(data)
+		return
+	}
+	switch {
+	case jsonwalk.IsObject(h.response):
+		r.take(h.response)
+		r.ended = r.ended || terminal[string(kind)]
+	case bytes.HasSuffix(kind, []byte(".delta")) && bytes.Contains(kind, []byte("_call")):
+		r.delta(h, partArguments, at)
+	case bytes.HasSuffix(kind, []byte("partial_image")):
+		r.rhythm.Piece(at)
+	case bytes.HasSuffix(kind, []byte(".done")):
+		r.settle(h, kind, at)
+	}
+}
+
+// terminal are the events after which nothing comes.
+var terminal = map[string]bool{
+	"response.completed": true, "response.incomplete": true, "response.failed": true, "response.cancelled": true, "response.done": true,
+}
+
+// What a delta may be besides a text of a choice.
+const (
+	partArguments partKind = 100 + iota
+	partSound              // heard, not read
+)
+
+// deltas are the events that bring a piece of an item.
+var deltas = map[string]partKind{
+	"response.output_text.delta":             partText,
+	"response.text.delta":                    partText,
+	"response.refusal.delta":                 partRefusal,
+	"response.reasoning_text.delta":          partReasoning,
+	"response.reasoning_summary_text.delta":  partReasoning,
+	"response.output_audio_transcript.delta": partVoice,
+	"response.audio_transcript.delta":        partVoice,
+	"response.audio.transcript.delta":        partVoice,
+	"response.output_audio.delta":            partSound,
+	"response.audio.delta":                   partSound,
+	"response.function_call_arguments.delta": partArguments,
+	"response.custom_tool_call_input.delta":  partArguments,
+}
+
+// delta takes a piece of an item.
+func (r *response) delta(h *happening, kind partKind, at time.Time) {
+	raw := jsonwalk.Inner(h.delta)
+	if len(raw) == 0 {
+		if kind != partArguments || !jsonwalk.IsObject(h.delta) {
+			return
+		}
+		raw = h.delta // some send the change of an object
+		r.rhythm.Piece(at)
+		return
+	}
+	r.rhythm.Piece(at)
+	if kind == partSound {
+		return
+	}
+	it := r.item(h)
+	if it == nil {
+		return
+	}
+	if kind == partArguments {
+		it.args.Add(&r.room, raw)
+		return
+	}
+	if p := r.piece(it, kind, h.part); p != nil {
+		p.text.Add(&r.room, raw)
+	}
+}
+
+// settle takes the whole text of a piece of which no delta came.
+func (r *response) settle(h *happening, kind []byte, at time.Time) {
+	k, ok := deltas[string(kind[:len(kind)-len("done")])+"delta"]
+	raw := jsonwalk.Inner(h.text)
+	if !ok || k == partSound || len(raw) == 0 {
+		return
+	}
+	it := r.item(h)
+	if it == nil {
+		return
+	}
+	text := &it.args
+	if k != partArguments {
+		p := r.piece(it, k, h.part)
+		if p == nil {
+			return
+		}
+		text = &p.text
+	}
+	if text.Seen == 0 {
+		text.Add(&r.room, raw)
+		r.rhythm.Piece(at)
+	}
+}
+
+// whole takes an item that is done.
+func (r *response) whole(h *happening, at time.Time) {
+	it := r.item(h)
+	if it == nil || !jsonwalk.IsObject(h.item) {
+		return
+	}
+	it.begin(h.item)
+	if len(it.pieces) == 0 && it.args.Seen == 0 && says(it.kind) {
+		r.rhythm.Piece(at)
+	}
+	most := maxHosted
+	if says(it.kind) {
+		most = intake.MaxText
+	}
+	if len(h.item) > most || r.held+len(h.item)-len(it.raw) > maxOutput {
+		return // what the deltas brought stays
+	}
+	r.held += len(h.item) - len(it.raw)
+	it.raw = append(it.raw[:0], h.item...)
+}
+
+// says tells items that a model wrote from those about a tool.
+func says(kind []byte) bool {
+	switch string(kind) {
+	case "message", "reasoning", "function_call", "custom_tool_call":
+		return true
+	}
+	return false
+}
+
+// begin reads what an item is.
+func (it *item) begin(val []byte) {
+	for m := jsonwalk.Object(val); m.Next(); {
+		switch string(m.Key) {
+		case "type":
+			setRaw(&it.kind, m.Val)
+		case "id":
+			setRaw(&it.id, m.Val)
+		case "call_id":
+			setRaw(&it.callID, m.Val)
+		case "name":
+			setRaw(&it.name, m.Val)
+		}
+	}
+}
+
+// setRaw keeps a short text; an empty one says nothing.
+func setRaw(dst *[]byte, val []byte) {
+	if v := jsonwalk.Inner(val); len(v) > 0 {
+		*dst = append((*dst)[:0], clipRaw(v)...)
+	}
+}
+
+// item finds the item that an event is about, or begins one: by its place in the
+// output, else by its id, else it is the last one.
+func (r *response) item(h *happening) *item {
+	id := h.itemID
+	if len(id) == 0 && h.output < 0 {
+		id = jsonwalk.Inner(jsonwalk.Member(h.item, "id"))
+	}
+	for i := len(r.items) - 1; i >= 0; i-- {
+		it := r.items[i]
+		if h.output >= 0 && it.index == h.output || h.output < 0 && (len(id) == 0 || bytes.Equal(it.id, id)) {
+			return it
+		}
+	}
+	if len(r.items) == maxItems {
+		r.more = true
+		return nil
+	}
+	it := &item{index: h.output, id: bytes.Clone(clipRaw(id))}
+	at := len(r.items)
+	for at > 0 && h.output >= 0 && r.items[at-1].index > h.output {
+		at--
+	}
+	r.items = append(r.items, nil)
+	copy(r.items[at+1:], r.items[at:])
+	r.items[at] = it
+	return it
+}
+
+func (r *response) piece(it *item, kind partKind, index int) *piece {
+	for i := len(it.pieces) - 1; i >= 0; i-- {
+		if p := it.pieces[i]; p.index == index && p.kind == kind {
+			return p
+		}
+	}
+	if len(it.pieces) == maxPieces {
+		r.more = true
+		return nil
+	}
+	p := &piece{kind: kind, index: index}
+	it.pieces = append(it.pieces, p)
+	return p
+}
+
+// take reads a response object: that of a plain answer, or of an event that brings
+// one. What it does not tell stays.
+func (r *response) take(val []byte) (whole bool) {
+	r.setID(jsonwalk.Member(val, "id"))
+	m := jsonwalk.Object(val)
+	for m.Next() {
+		switch string(m.Key) {
+		case "object":
+			setRaw(&r.object, m.Val)
+		case "model":
+			setRaw(&r.model, m.Val)
+		case "service_tier":
+			setRaw(&r.tier, m.Val)
+		case "status":
+			setRaw(&r.status, m.Val)
+		case "background":
+			r.background = string(m.Val) == "true"
+		case "incomplete_details", "status_details":
+			setRaw(&r.reason, jsonwalk.Member(m.Val, "reason"))
+			if e := jsonwalk.Member(m.Val, "error"); e != nil {
+				r.setError(e)
+			}
+		case "conversation":
+			setRaw(&r.conversation, textOrID(m.Val))
+		case "error":
+			r.setError(m.Val)
+		case "output":
+			if len(m.Val) <= maxOutput && !jsonwalk.Empty(m.Val) {
+				r.output = append(r.output[:0], m.Val...)
+			}
+		case "usage":
+			r.setUsage(m.Val)
+		case "tool_usage":
+			if len(m.Val) <= maxUsage && complete(m.Val) {
+				r.tools = append(r.tools[:0], m.Val...)
+			}
+		case "tools":
+			r.readTools(m.Val)
+		}
+	}
+	return m.Whole()
+}
+
+// textOrID returns a text, or the id of an object.
+func textOrID(val []byte) []byte {
+	if jsonwalk.IsObject(val) {
+		return jsonwalk.Member(val, "id")
+	}
+	return val
+}
+
+// setID takes the id of a response. Another one than before means that another
+// response began in the same body: the last one is the answer.
+func (r *response) setID(val []byte) {
+	v := jsonwalk.Inner(val)
+	if len(v) == 0 || bytes.Equal(r.id, v) {
+		return
+	}
+	if len(r.id) > 0 {
+		*r = response{rhythm: r.rhythm, room: r.room, model: r.model}
+	}
+	r.id = append(r.id[:0], clipRaw(v)...)
+}
+
+func (r *response) setUsage(val []byte) {
+	if len(val) <= maxUsage && complete(val) {
+		r.usage = append(r.usage[:0], val...)
+	}
+}
+
+func (r *response) setError(val []byte) {
+	if jsonwalk.Empty(val) {
+		return
+	}
+	if e := apierror.Parse(val); e != nil {
+		if r.err != nil && e.Message == "" {
+			return
+		}
+		r.err = e
+	}
+}
+
+// readTools finds the model that the tool for images uses: its tokens are told
+// apart from those of the response.
+func (r *response) readTools(list []byte) {
+	if !bytes.Contains(list, []byte(`"image_generation"`)) {
+		return
+	}
+	for e := jsonwalk.Array(list); e.Next(); {
+		if jsonwalk.Str(jsonwalk.Member(e.Val, "type")) == "image_generation" {
+			setRaw(&r.imageModel, jsonwalk.Member(e.Val, "model"))
+		}
+	}
+}
