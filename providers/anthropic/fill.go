@@ -1,7 +1,6 @@
 package anthropic
 
 import (
-	"net/http"
 	"strconv"
 
 	"github.com/tidwall/gjson"
@@ -17,7 +16,7 @@ import (
 // fill writes what was read of the response into c.
 func (r *Reader) fill(c *llm.Call, x *llm.Exchange) {
 	a := &r.answer
-	c.ErrorType, c.ErrorMessage = r.errorFor(x.Status)
+	c.ErrorType, c.ErrorMessage = apierror.Settle(x.Status, a.err, r.document())
 	setText(c, "anthropic.response.request_id", a.requestID)
 	setText(c, "anthropic.response.error_code", a.errorCode)
 	switch r.place.endpoint {
@@ -243,25 +242,4 @@ func compactions(c *llm.Call) {
 		c.SetAttr("anthropic.usage.compaction.output_tokens", out)
 		c.SetAttr("gen_ai.conversation.compacted", true)
 	}
-}
-
-// told makes error.type and a message of what a body, else a status, says.
-func told(e *apierror.Error, status int, sentence string) (code, message string) {
-	if e == nil && status < 400 {
-		return "", ""
-	}
-	message = sentence
-	if e != nil {
-		code, message = e.Code, e.Message
-	}
-	if code == "" && status >= 400 {
-		code = strconv.Itoa(status)
-	}
-	if code == "" {
-		code = "_OTHER"
-	}
-	if message == "" {
-		message = http.StatusText(status)
-	}
-	return code, apierror.Scrub(message)
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/spanwire/spanwire/internal/apierror"
 	"github.com/spanwire/spanwire/internal/intake"
 	"github.com/spanwire/spanwire/internal/jsonwalk"
 	"github.com/spanwire/spanwire/internal/sse"
@@ -150,14 +149,3 @@ func (r *Reader) finishDocument(x *llm.Exchange) (problems []string) {
 
 // answerKeys are the members of an answer that are worth finding in its end.
 var answerKeys = []string{"usage", "stop_reason", "stop_sequence", "stop_details", "container", "context_management", "model", "id", "role"}
-
-// errorFor returns the error of a response: what the body says, else what its
-// status says. code is "" when there is none.
-func (r *Reader) errorFor(status int) (code, message string) {
-	var sentence string
-	if r.body.Form() == intake.Words {
-		data, _, _ := r.body.Whole()
-		sentence = apierror.Sentence(data)
-	}
-	return told(r.answer.err, status, sentence)
-}
