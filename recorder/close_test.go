@@ -113,7 +113,8 @@ func TestCloseGivesUpOnASinkThatIgnoresItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hold := make(chan struct{})
 		deaf := &sink{consume: func(context.Context, []*llm.Call) error { <-hold; return nil }}
-		r := recorder.New(recorder.Config{BatchCalls: 10}, recorder.Stages{Reader: reader(readID), Place: place, Sinks: named(deaf)})
+		// One worker: of two, one may be idle first and hand on a batch that is not full.
+		r := recorder.New(recorder.Config{BatchCalls: 10, Workers: 1}, recorder.Stages{Reader: reader(readID), Place: place, Sinks: named(deaf)})
 		for i := range 100 {
 			r.Record(exchange(i))
 		}
