@@ -56,7 +56,7 @@ type Call struct {
 	// the id of a response made in the background, of a batch. The first call that
 	// tells it is billed, the others have no usage. "" for a call's own.
 	UsageOf string
-	Cost     Cost
+	Cost    Cost
 
 	Attribution Attribution
 	Place       Place

@@ -33,7 +33,7 @@ var table = map[string]pkg{
 	"internal/jsonwalk": {level: 0},
 	"internal/content":  {level: 1, ours: []string{"llm", "internal/jsonwalk"}},
 	"internal/apierror": {level: 1, ours: []string{"internal/jsonwalk"}},
-	"internal/intake":   {level: 2, ours: []string{"llm", "internal/encoding", "internal/jsonwalk", "internal/sse"}},
+	"internal/intake":   {level: 2, ours: []string{"llm", "internal/content", "internal/encoding", "internal/jsonwalk", "internal/sse"}},
 	// AWS event streams, which bedrock alone speaks, and what the readers of several
 	// dialects build on: parameters by table, messages piece by piece.
 	"internal/eventstream": {level: 1},
@@ -48,13 +48,12 @@ var table = map[string]pkg{
 	"internal/sinktest":      {level: 1, ours: []string{"llm"}},
 
 	// A dialect, and the table of vendors that names the dialects.
-	"providers/openai":    {level: 4, ours: []string{"llm", "internal/encoding", "internal/sse"}},
+	"providers/openai":    {level: 4, ours: []string{"llm", "internal/apierror", "internal/content", "internal/encoding", "internal/intake", "internal/jsonwalk", "internal/params", "internal/sse", "internal/websocket"}},
 	"providers/anthropic": {level: 4, ours: []string{"llm", "internal/apierror", "internal/content", "internal/intake", "internal/jsonwalk", "internal/params", "internal/sse", "internal/toldcost"}},
 	"providers/gemini":    {level: 4, ours: []string{"llm", "internal/apierror", "internal/content", "internal/intake", "internal/jsonwalk", "internal/params", "internal/sse", "internal/websocket"}},
 	"providers/ollama":    {level: 4, ours: []string{"llm", "internal/apierror", "internal/content", "internal/draft", "internal/intake", "internal/jsonwalk", "internal/params"}},
 	"providers/cohere":    {level: 4, ours: []string{"llm", "internal/apierror", "internal/content", "internal/draft", "internal/intake", "internal/jsonwalk", "internal/params", "internal/sse", "internal/toldcost"}},
-	"providers/cohere":    {level: 4, ours: []string{"llm", "internal/apierror", "internal/content", "internal/draft", "internal/intake", "internal/jsonwalk", "internal/params", "internal/sse", "internal/toldcost"}},
-	"providers":           {level: 5, ours: []string{"llm", "internal/encoding", "internal/sse", "providers/openai", "providers/anthropic", "providers/gemini", "providers/ollama", "providers/cohere", "providers/cohere"}},
+	"providers":           {level: 5, ours: []string{"llm", "internal/encoding", "internal/sse", "providers/openai", "providers/anthropic", "providers/gemini", "providers/ollama", "providers/cohere"}},
 	"tracing":             {level: 2, ours: []string{"llm"}},
 
 	// internal/encoding: what the relay takes out of a compressed stream it takes

@@ -13,13 +13,14 @@ import (
 type report struct {
 	input, output, total                                  int64
 	cached, write, write1h, write12h                      int64
+	cachedAudio, cachedImage                              int64 // of cached, where that is told
 	audioIn, imageIn, videoIn                             int64
 	reasoning, audioOut, imageOut, videoOut, rejectedPred int64
 	searches, audioSeconds                                int64
 	marketCost                                            bool
 }
 
-const numCounts = 17
+const numCounts = 19
 
 // counts says where the figures stand: the first of the paths that holds a number.
 var counts = [numCounts]struct {
@@ -33,6 +34,8 @@ var counts = [numCounts]struct {
 	{func(r *report) *int64 { return &r.write }, in("cache_write_tokens", "cache_creation_input_tokens")},
 	{func(r *report) *int64 { return &r.write1h }, in("cache_write_tokens_details.1h")},
 	{func(r *report) *int64 { return &r.write12h }, in("cache_write_tokens_details.12h")},
+	{func(r *report) *int64 { return &r.cachedAudio }, in("cached_tokens_details.audio_tokens")},
+	{func(r *report) *int64 { return &r.cachedImage }, in("cached_tokens_details.image_tokens")},
 	{func(r *report) *int64 { return &r.audioIn }, in("audio_tokens")},
 	{func(r *report) *int64 { return &r.imageIn }, in("image_tokens")},
 	{func(r *report) *int64 { return &r.videoIn }, in("video_tokens")},
@@ -237,11 +240,15 @@ func (r *report) setInput(u *llm.Usage) (clamped bool) {
 	if clamped {
 		write, w1h, w12h = 0, 0, 0
 	}
-	// What was read from the cache and what is no text may overlap: by as much as
-	// they exceed the whole together, at least.
+	// What was read from the cache and what is no text may overlap: by as much as is
+	// told, else by as much as they exceed the whole together, at least.
 	over := max(0, cached+write+image+audio+video-r.input)
 	cachedImage := min(over, image, cached)
 	cachedAudio := min(over-cachedImage, audio, cached-cachedImage)
+	if r.cachedAudio >= 0 || r.cachedImage >= 0 {
+		cachedImage = min(known(r.cachedImage), image, cached)
+		cachedAudio = min(known(r.cachedAudio), audio, cached-cachedImage)
+	}
 
 	set := func(k llm.UsageKind, told, n int64) {
 		if told >= 0 {
