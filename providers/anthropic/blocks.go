@@ -95,6 +95,16 @@ func init() { // documents hold blocks, which the compiler takes for a loop
 		"fallback": func(b *parts, val []byte) {
 			b.main = llm.Part{Type: partFallback, Name: jsonwalk.Str(jsonwalk.Member(jsonwalk.Member(val, "to"), "model"))}
 		},
+		"tool_addition": toolChange,
+		"tool_removal":  toolChange,
+	}
+}
+
+// toolChange reads what offers or takes away a tool in the middle of a conversation.
+func toolChange(b *parts, val []byte) {
+	b.main = llm.Part{
+		Type: jsonwalk.Str(jsonwalk.Member(val, "type")),
+		Name: jsonwalk.Str(jsonwalk.Member(jsonwalk.Member(val, "tool"), "name")),
 	}
 }
 

@@ -32,7 +32,9 @@ func readRequest(c *llm.Call, x *llm.Exchange, p place) error {
 		c.RequestModel = jsonwalk.Clip(p.model, params.MaxText)
 	}
 	c.Stream = c.Stream || p.stream
-	c.Usage.Region = p.region
+	if p.region != "" {
+		c.Usage.Region = p.region
+	}
 	readHeaders(c, x)
 	head, tail := intake.Request(c, x)
 	if len(head) == 0 {
