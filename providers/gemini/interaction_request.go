@@ -87,7 +87,9 @@ func readInput(val []byte) (ms []llm.Message) {
 		if kind == "model_output" {
 			msg.Role = "assistant"
 		}
-		msg.Parts = readInputContent(inner)
+		if msg.Parts = readInputContent(inner); len(msg.Parts) > 0 && roleOfParts(msg.Parts) == "tool" {
+			msg.Role = "tool"
+		}
 		ms = append(ms, msg)
 	})
 	flush()

@@ -135,9 +135,9 @@ func (s *Session) wrote(m *websocket.Message, at time.Time) {
 	for w := jsonwalk.Object(m.Data); w.Next(); {
 		switch string(camel(w.Key)) {
 		case "serverContent":
-			content = w.Val
+			content = objectOnly(w.Val)
 		case "toolCall":
-			calls = w.Val
+			calls = objectOnly(w.Val)
 		case "usageMetadata":
 			usage = w.Val
 		case "error":
@@ -170,6 +170,13 @@ func (s *Session) wrote(m *websocket.Message, at time.Time) {
 	if usage != nil {
 		s.emitPending()
 	}
+}
+
+func objectOnly(val []byte) []byte {
+	if !jsonwalk.IsObject(val) {
+		return nil
+	}
+	return val
 }
 
 // tally takes a usage that comes alone: of the turn under way, or of the one that
