@@ -61,7 +61,7 @@ type happening struct {
 	output, part               int // output_index; content_index or summary_index
 	itemID, responseID, stream []byte
 	item, response, delta      []byte
-	text, err                  []byte
+	text, err, usage           []byte
 }
 
 // readEvent reads the members of an event. name is that of the stream, for events
@@ -97,6 +97,8 @@ func readEvent(name, data []byte) (h happening, ok bool) {
 			h.text = m.Val
 		case "error":
 			h.err = m.Val
+		case "usage":
+			h.usage = m.Val
 		}
 	}
 	return h, m.Whole()
@@ -128,6 +130,7 @@ func (r *response) happen(h *happening, data []byte, at time.Time) {
 	switch {
 	case jsonwalk.IsObject(h.response):
 		r.take(h.response)
+		r.setUsage(h.usage) // xAI tells it beside the response
 		r.ended = r.ended || terminal[string(kind)]
 	case bytes.HasSuffix(kind, []byte(".delta")) && bytes.Contains(kind, []byte("_call")):
 		r.delta(h, partArguments, at)
@@ -379,7 +382,7 @@ func (r *response) setID(val []byte) {
 }
 
 func (r *response) setUsage(val []byte) {
-	if len(val) <= maxUsage && complete(val) {
+	if len(val) <= maxUsage && !jsonwalk.Empty(val) && complete(val) {
 		r.usage = append(r.usage[:0], val...)
 	}
 }

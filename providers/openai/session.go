@@ -147,11 +147,6 @@ func (s *Session) told(data []byte, at time.Time) {
 		s.heard, s.since = 0, at
 	case "conversation.item.input_audio_transcription.completed", "conversation.item.input_audio_transcription.failed":
 		s.transcribed(&h, data, at)
-	case "response.created", "response.queued":
-		if t := s.turn(&h); t == nil {
-			s.begin(&h, at)
-		}
-		s.happened(&h, data, at)
 	case "error":
 		s.refused(&h, data, at)
 	default:
@@ -171,7 +166,9 @@ func (s *Session) configure(val []byte) {
 	for m := jsonwalk.Object(val); m.Next(); {
 		switch string(m.Key) {
 		case "id":
-			n.id = jsonwalk.Clip(jsonwalk.Str(m.Val), maxParam)
+			if n.id == "" { // a session that is resumed keeps its first name
+				n.id = jsonwalk.Clip(jsonwalk.Str(m.Val), maxParam)
+			}
 		case "model":
 			if v := jsonwalk.Str(m.Val); v != "" {
 				n.model = jsonwalk.Clip(v, maxParam)
@@ -228,6 +225,7 @@ func (s *Session) begin(h *happening, at time.Time) *turn {
 	} else if !s.since.IsZero() {
 		t.start = s.since
 	}
+	t.answer.setID(jsonwalk.Member(h.response, "id"))
 	s.items, s.kept, s.since, s.asked = nil, 0, time.Time{}, 0
 	if len(s.turns) == maxOpen {
 		s.end(s.turns[0], at, llm.EndError)
@@ -246,7 +244,7 @@ func (s *Session) happened(h *happening, data []byte, at time.Time) {
 		if !jsonwalk.IsObject(h.response) {
 			return
 		}
-		t = s.begin(h, at) // its beginning was not seen
+		t = s.begin(h, at)
 	}
 	if t.first.IsZero() {
 		t.first = at

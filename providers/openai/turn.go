@@ -57,6 +57,10 @@ func turnMember(c *llm.Call, key, val []byte) {
 		if v := jsonwalk.Str(val); v != "auto" && v != "none" {
 			responseMember(c, key, val)
 		}
+	case "temperature":
+		if len(val) > 0 && val[0] != '-' { // -1 stands for none
+			responseMember(c, key, val)
+		}
 	case "voice":
 		turnParams.Set(c, key, textOrID(val))
 	default:
