@@ -17,11 +17,39 @@ import (
 
 const liveTarget = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent?key=not-a-real-key"
 
+func handshake(target string) *llm.Exchange {
+	return providerstest.Fixture{Method: "GET", Target: target, Status: 101, ResponseHeader: llm.Header("Upgrade: websocket\r\n")}.Exchange()
+}
+
+// play shows messages to a session as frames of that opcode, in pieces of n bytes, a
+// millisecond apart. The pieces are overwritten after they were shown, as the relay
+// does.
+func play(s *gemini.Session, messages []providerstest.SessionMessage, opcode byte, n int) {
+	at := begin
+	for _, m := range messages {
+		at = at.Add(time.Millisecond)
+		frame := m.Frame()
+		frame[0] = 0x80 | opcode
+		for _, p := range providerstest.Cut(frame, n) {
+			if m.Caller {
+				s.Sent(p, at)
+			} else {
+				s.Wrote(p, at)
+			}
+			for i := range p {
+				p[i] = '#'
+			}
+		}
+	}
+}
+
+var begin = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+
 // converse plays a session and returns the calls that were recorded in it, and the
 // call of the session itself.
 func converse(t *testing.T, messages []providerstest.SessionMessage, opcode byte, n int) (calls []*llm.Call, around *llm.Call) {
 	t.Helper()
-	x := providerstest.Handshake(liveTarget)
+	x := handshake(liveTarget)
 	x.Emit = func(e *llm.Exchange) {
 		e.Session, e.Method, e.Target, e.Status = "around", x.Method, x.Target, x.Status
 		c := &llm.Call{}
@@ -35,7 +63,7 @@ func converse(t *testing.T, messages []providerstest.SessionMessage, opcode byte
 		calls = append(calls, c)
 	}
 	s := gemini.Dialect{}.NewSession(x)
-	providerstest.Play(s, messages, opcode, n)
+	play(s, messages, opcode, n)
 	around = &llm.Call{}
 	if err := (gemini.Dialect{}).ReadRequest(around, x); err != nil {
 		t.Fatal(err)
@@ -48,17 +76,17 @@ func converse(t *testing.T, messages []providerstest.SessionMessage, opcode byte
 
 // Each recorded session is one call a turn, with the usage that came with its end.
 func TestRecordedSessions(t *testing.T) {
-	google := func(s providerstest.Session) bool { return s.Provider == "google" }
+	google := func(s providerstest.Session) bool { return s.Expected.Provider == "google" }
 	for _, s := range providerstest.Sessions(t, google) {
 		for _, opcode := range []byte{websocket.Text, websocket.Binary} {
 			for _, n := range []int{1, 7, 13, 333, 4096, 1 << 20} {
 				calls, around := converse(t, s.Messages, opcode, n)
-				if len(calls) != len(s.Usages) {
-					t.Fatalf("%s, pieces of %d: %d calls, want %d", s.Name, n, len(calls), len(s.Usages))
+				if len(calls) != len(s.Expected.Usages) {
+					t.Fatalf("%s, pieces of %d: %d calls, want %d", s.Name, n, len(calls), len(s.Expected.Usages))
 				}
 				var tools []string
 				for i, c := range calls {
-					checkTurn(t, s, c, s.Usages[i])
+					checkTurn(t, s, c, s.Expected.Usages[i])
 					for _, p := range c.Output[0].Parts {
 						if p.Type == llm.PartToolCall {
 							tools = append(tools, p.ID+" "+p.Name+" "+canonical(p.Arguments))
@@ -66,14 +94,13 @@ func TestRecordedSessions(t *testing.T) {
 					}
 				}
 				var want []string
-				for _, w := range s.ToolCalls {
-					b, _ := json.Marshal(w.Arguments)
-					want = append(want, w.ID+" "+w.Name+" "+canonical(string(b)))
+				for _, w := range s.Expected.ToolCalls {
+					want = append(want, w.ID+" "+w.Name+" "+canonical(string(w.Arguments)))
 				}
 				if !slices.Equal(tools, want) {
 					t.Errorf("%s: calls %q, want %q", s.Name, tools, want)
 				}
-				if around.Kind != llm.KindHTTP || around.Usage.Known() || attr(around, "gemini.live.turns") != int64(len(calls)) || around.RequestModel != s.Models[0] || len(around.Problems) > 0 {
+				if around.Kind != llm.KindHTTP || around.Usage.Known() || attr(around, "gemini.live.turns") != int64(len(calls)) || around.RequestModel != s.Expected.Models[0] || len(around.Problems) > 0 {
 					t.Errorf("%s: session %+v", s.Name, around)
 				}
 			}
@@ -93,7 +120,7 @@ func checkTurn(t *testing.T, s providerstest.Session, c *llm.Call, usage json.Ra
 	if canonical(c.UsageRaw) != canonical(string(usage)) || in != told.PromptTokenCount || out != told.ResponseTokenCount+told.ThoughtsTokenCount || thoughts != told.ThoughtsTokenCount {
 		t.Errorf("%s: usage %s: %d in, %d out, %d thoughts; want %s", s.Name, c.UsageRaw, in, out, thoughts, usage)
 	}
-	if c.Kind != llm.KindLLM || c.RequestModel != s.Models[0] || c.Operation == "" || !c.Stream || c.FirstToken.IsZero() || len(c.Input) == 0 ||
+	if c.Kind != llm.KindLLM || c.RequestModel != s.Expected.Models[0] || c.Operation == "" || !c.Stream || c.FirstToken.IsZero() || len(c.Input) == 0 ||
 		len(c.Output) != 1 || c.Output[0].FinishReason != "stop" || len(c.Problems) > 0 || c.ErrorType != "" || c.Ended != llm.EndComplete {
 		t.Errorf("%s: %s", s.Name, providerstest.Show(c))
 	}
@@ -111,7 +138,7 @@ func canonical(s string) string {
 // A session that is cut after any message gives the turns that were over, and what
 // there was of the one under way.
 func TestCutSessions(t *testing.T) {
-	google := func(s providerstest.Session) bool { return s.Provider == "google" }
+	google := func(s providerstest.Session) bool { return s.Expected.Provider == "google" }
 	for _, s := range providerstest.Sessions(t, google) {
 		whole, _ := converse(t, s.Messages, websocket.Text, 4096)
 		for k := range s.Messages {
@@ -134,7 +161,7 @@ func TestCutSessions(t *testing.T) {
 func client(frames ...string) (ms []providerstest.SessionMessage) {
 	for _, f := range frames {
 		from, data, _ := strings.Cut(f, " ")
-		ms = append(ms, providerstest.SessionMessage{Client: from == ">", Data: []byte(data)})
+		ms = append(ms, providerstest.SessionMessage{Caller: from == ">", Data: []byte(data)})
 	}
 	return ms
 }
@@ -205,12 +232,14 @@ func TestSetup(t *testing.T) {
 
 // A provider that closes with an error says why; keys in it are left out.
 func TestCloseWithError(t *testing.T) {
-	x := providerstest.Handshake(liveTarget)
+	x := handshake(liveTarget)
 	var ended []llm.End
 	x.Emit = func(e *llm.Exchange) { ended = append(ended, e.Ended) }
 	s := gemini.Dialect{}.NewSession(x)
-	providerstest.Play(s, client(setup, ask, words), websocket.Text, 1<<20)
-	s.Wrote(providerstest.Frame(websocket.Close, false, []byte("\x03\xefkey=AIzaNotAKey0000 is not valid")), x.Start)
+	play(s, client(setup, ask, words), websocket.Text, 1<<20)
+	end := providerstest.SessionMessage{Data: []byte("\x03\xefkey=AIzaNotAKey0000 is not valid")}.Frame()
+	end[0] = 0x80 | websocket.Close
+	s.Wrote(end, x.Start)
 	c := &llm.Call{}
 	if err := s.Finish(c, x); err != nil {
 		t.Fatal(err)
@@ -221,12 +250,12 @@ func TestCloseWithError(t *testing.T) {
 }
 
 func TestNoSession(t *testing.T) {
-	x := providerstest.Handshake(liveTarget)
+	x := handshake(liveTarget)
 	x.Status = 400
 	if (gemini.Dialect{}).NewSession(x) != nil {
 		t.Error("a refused handshake is a session")
 	}
-	if x := providerstest.Handshake("/v1beta/models"); (gemini.Dialect{}).NewSession(x) != nil {
+	if x := handshake("/v1beta/models"); (gemini.Dialect{}).NewSession(x) != nil {
 		t.Error("any upgrade is a session")
 	}
 }
@@ -236,7 +265,7 @@ func FuzzSession(f *testing.F) {
 	f.Add([]byte(ask[2:]), []byte(used[2:]), []byte(say[2:]))
 	f.Add([]byte(`{"realtimeInput":{"mediaChunks":[{"data":"AA"}]}}`), []byte(`{"toolCall":{"functionCalls":[{"partialArgs":[{"jsonPath":"$[0].a"}]}]}}`), []byte{})
 	f.Fuzz(func(t *testing.T, said, told, raw []byte) {
-		x := providerstest.Handshake(liveTarget)
+		x := handshake(liveTarget)
 		x.Emit = func(e *llm.Exchange) {
 			e.Session, e.Method, e.Target = "a", x.Method, x.Target
 			c := &llm.Call{}
@@ -246,7 +275,7 @@ func FuzzSession(f *testing.F) {
 			}
 		}
 		s := gemini.Dialect{}.NewSession(x)
-		providerstest.Play(s, []providerstest.SessionMessage{{Client: true, Data: said}, {Data: told}, {Client: true, Data: said}, {Data: []byte(over[2:])}, {Data: told}}, websocket.Text, 50)
+		play(s, []providerstest.SessionMessage{{Caller: true, Data: said}, {Data: told}, {Caller: true, Data: said}, {Data: []byte(over[2:])}, {Data: told}}, websocket.Text, 50)
 		s.Wrote(raw, x.Start)
 		s.Sent(raw, x.Start)
 		if err := s.Finish(&llm.Call{}, x); err != nil {

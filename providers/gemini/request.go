@@ -24,7 +24,7 @@ func (Dialect) ReadRequest(c *llm.Call, x *llm.Exchange) error {
 		return nil
 	case other, count, predict:
 	case live:
-		if x.Session == "" { // the session around the calls
+		if len(x.Request.Data) == 0 { // the session around the calls
 			return nil
 		}
 		c.Stream = true
