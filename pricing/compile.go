@@ -48,6 +48,7 @@ type model struct {
 	tools    map[string]int64
 	perImage map[string]int64
 	timed    bool // a price of it is by the hour
+	about    about
 }
 
 // period is the price from an instant on.

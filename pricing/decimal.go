@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"strconv"
 	"strings"
 )
 
@@ -62,6 +63,18 @@ func parseDecimal(text string) (decimal, error) {
 		d.exp = 0
 	}
 	return d, nil
+}
+
+// String returns the number without an exponent and without needless zeros.
+func (d decimal) String() string {
+	s := strconv.FormatUint(d.n, 10)
+	if d.exp >= 0 {
+		return s + strings.Repeat("0", d.exp)
+	}
+	if len(s) <= -d.exp {
+		s = strings.Repeat("0", 1-d.exp-len(s)) + s
+	}
+	return s[:len(s)+d.exp] + "." + s[len(s)+d.exp:]
 }
 
 func cutExponent(s string) (mantissa, exp string, ok bool) {

@@ -1,9 +1,11 @@
 package pricing
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/spanwire/spanwire/llm"
 )
@@ -33,16 +35,24 @@ type match struct {
 	part        string        // what the * of the host pattern stands for: a location, for some
 }
 
-// cache remembers matches, also those that found nothing.
+// cache remembers matches, also those that found nothing. Most questions are
+// answered from a map that is never written to, without a lock; new matches wait
+// in another until they are worth a copy.
 type cache struct {
-	mu sync.RWMutex
-	m  map[key]*match
+	old   atomic.Pointer[map[key]*match]
+	mu    sync.Mutex
+	fresh map[key]*match
 }
 
 func (c *cache) get(k key) *match {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return c.m[k]
+	if old := c.old.Load(); old != nil {
+		if m := (*old)[k]; m != nil {
+			return m
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.fresh[k]
 }
 
 // put keeps m. A full cache starts anew: whoever floods it with names costs the
@@ -52,10 +62,25 @@ func (c *cache) put(k key, m *match) {
 	k = key{strings.Clone(k.route), strings.Clone(k.provider), strings.Clone(k.host), strings.Clone(k.response), strings.Clone(k.request)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.m == nil || len(c.m) >= maxCached {
-		c.m = make(map[key]*match)
+	if c.fresh == nil {
+		c.fresh = make(map[key]*match)
 	}
-	c.m[k] = m
+	c.fresh[k] = m
+	var old map[key]*match
+	if p := c.old.Load(); p != nil {
+		old = *p
+	}
+	if len(c.fresh) <= len(old)/4 {
+		return
+	}
+	if len(old)+len(c.fresh) > maxCached {
+		old = nil
+	}
+	all := make(map[key]*match, len(old)+len(c.fresh))
+	maps.Copy(all, old)
+	maps.Copy(all, c.fresh)
+	c.old.Store(&all)
+	c.fresh = nil
 }
 
 func (c *compiled) find(k key) *match {

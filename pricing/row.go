@@ -22,7 +22,8 @@ func (c *compiled) newModel(raw json.RawMessage, source llm.CostSource) (*model,
 	if err := decodeStrict(raw, &f); err != nil {
 		return nil, nil, fmt.Errorf("model %.60q: %w", f.ID, err)
 	}
-	m := &model{id: strings.ToLower(f.ID), source: source, tiers: map[string]*tier{}, tools: map[string]int64{}}
+	m := &model{id: strings.ToLower(f.ID), source: source, tiers: map[string]*tier{}, tools: map[string]int64{},
+		about: about{f.Aliases, f.Src, f.Evidence, f.Note, f.Retired}}
 	if err := c.fill(m, &f); err != nil {
 		return nil, nil, fmt.Errorf("model %.60q: %w", f.ID, err)
 	}
@@ -376,32 +377,4 @@ func (t *tier) needsFactor(p *period, output bool) bool {
 		}
 	}
 	return false
-}
-
-// addGPUs reads how many GPUs an hour's price is for: a share of one, where a
-// server works on several calls at once.
-func (p *period) addGPUs(text string) (err error) {
-	if len(text) > 1 && text[0] == '"' {
-		text = text[1 : len(text)-1]
-	}
-	p.gpus, err = parseFraction(text)
-	return err
-}
-
-// chargeGPUs makes the price of an hour that of all GPUs.
-func (p *period) chargeGPUs() error {
-	if p.gpus == (ratio{}) {
-		return nil
-	}
-	if !p.fees.lists(feeGPUHour) {
-		return errors.New("gpus: there is no per_gpu_hour")
-	}
-	w := wide{}
-	w.addProduct(uint64(p.fees.v[feeGPUHour]), uint64(p.gpus.num))
-	v, ok := w.over(uint64(p.gpus.den))
-	if !ok {
-		return errors.New("gpus: too many")
-	}
-	p.fees.v[feeGPUHour] = v
-	return nil
 }
