@@ -51,6 +51,7 @@ type answer struct {
 	images                 int
 	characters, tokens     int64 // of predict; -1 when not told
 	template               template
+	cur                    sketch
 }
 
 func newAnswer() answer { return answer{searches: -1, count: -1, characters: -1, tokens: -1} }
@@ -107,14 +108,19 @@ func (a *answer) read(data []byte, at time.Time, whole bool) (ok bool) {
 	if !whole && !entire(data) {
 		return false
 	}
+	a.cur = sketch{}
 	pieces := 0
 	m := jsonwalk.Object(data)
 	for m.Next() {
-		pieces += a.member(m.Key, m.Val, at, whole)
+		pieces += a.member(m.Key, m.Val)
 	}
-	if pieces > 0 && !whole {
+	if whole {
+		return m.Whole()
+	}
+	if pieces > 0 {
 		a.rhythm.Piece(at)
 	}
+	a.learn(data)
 	return m.Whole()
 }
 
@@ -129,7 +135,7 @@ func entire(data []byte) bool {
 
 // member takes a member of a response object and returns how many pieces of
 // content it brought.
-func (a *answer) member(key, val []byte, at time.Time, whole bool) (pieces int) {
+func (a *answer) member(key, val []byte) (pieces int) {
 	switch string(camel(key)) {
 	case "candidates":
 		position := 0
@@ -138,11 +144,13 @@ func (a *answer) member(key, val []byte, at time.Time, whole bool) (pieces int) 
 		}
 	case "usageMetadata":
 		a.setUsage(val)
+		a.cur.usage = val
 	case "modelVersion":
 		set(&a.model, val)
 	case "responseId":
 		set(&a.id, val)
 	case "promptFeedback":
+		a.cur.special = true
 		for m := jsonwalk.Object(val); m.Next(); {
 			switch string(camel(m.Key)) {
 			case "blockReason":
@@ -152,6 +160,7 @@ func (a *answer) member(key, val []byte, at time.Time, whole bool) (pieces int) 
 			}
 		}
 	case "error":
+		a.cur.special = true
 		a.setError(val)
 	}
 	return pieces
@@ -180,17 +189,23 @@ func (a *answer) readCandidate(val []byte, position int) (pieces int) {
 	}
 	c := a.candidate(index)
 	if c == nil {
+		a.cur.special = true
 		return 0
 	}
+	a.cur.candidates++
+	a.cur.candidate = c
 	for m := jsonwalk.Object(val); m.Next(); {
 		switch string(camel(m.Key)) {
 		case "content":
 			pieces += a.readContent(c, m.Val)
 		case "finishReason":
+			a.cur.special = true
 			setEnum(&c.finish, m.Val)
 		case "finishMessage":
+			a.cur.special = true
 			set(&c.finishMessage, m.Val)
 		case "groundingMetadata":
+			a.cur.special = true
 			a.readGrounding(m.Val)
 		}
 	}
@@ -247,10 +262,12 @@ func (a *answer) readPart(c *candidate, val []byte) bool {
 		case "functionCall":
 			call = m.Val
 		case "inlineData", "fileData", "functionResponse", "executableCode", "codeExecutionResult", "toolCall", "toolResponse":
+			a.cur.special = true
 			return a.addParts(c, readPart(val, a.light))
 		}
 	}
 	if call != nil {
+		a.cur.special = true
 		return a.readCall(c, call)
 	}
 	if thought {
@@ -258,7 +275,10 @@ func (a *answer) readPart(c *candidate, val []byte) bool {
 	} else if a.mayThink && !m.Whole() {
 		return false // whether it is a thought stands behind it
 	}
-	return a.addText(c, kind, jsonwalk.Inner(text))
+	raw := jsonwalk.Inner(text)
+	a.cur.parts++
+	a.cur.text, a.cur.kind = raw, kind
+	return a.addText(c, kind, raw)
 }
 
 // addText appends to the text at hand, or begins one.

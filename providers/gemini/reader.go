@@ -56,7 +56,7 @@ func (r *Reader) event(ev *sse.Event, at time.Time) {
 		return
 	}
 	a := &r.answer
-	if r.endpoint != interact && a.quick(ev.Data, at) {
+	if a.quick(ev.Data, at) {
 		a.events++
 		return
 	}
@@ -220,7 +220,7 @@ func (r *Reader) member(key, val []byte, at time.Time) {
 	case embed, predict:
 		r.vectors(string(camel(key)), val)
 	default:
-		a.member(key, val, at, true)
+		a.member(key, val)
 	}
 }
 
@@ -241,7 +241,7 @@ func (r *Reader) vectors(name string, val []byte) {
 		}
 	case "modelVersionId":
 	default:
-		a.member([]byte(name), val, time.Time{}, true)
+		a.member([]byte(name), val)
 	}
 }
 
