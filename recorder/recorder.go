@@ -18,6 +18,7 @@ type Recorder struct {
 	counters counters
 	panics   throttle
 	unread   throttle
+	once     once
 
 	queue *queue
 	batch *batcher

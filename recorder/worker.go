@@ -69,6 +69,8 @@ func (r *Recorder) read(it item) (c *llm.Call) {
 		r.counters.problems.Add(1)
 	}
 
+	r.once.settle(c)
+
 	stage = "place"
 	c.Place = r.place(ex)
 

@@ -107,6 +107,12 @@ func TestAFailedCallHasNoInventedUsage(t *testing.T) {
 	counted(t, call, -1, -1, llm.UsageMissing)
 }
 
+func TestUsageThatAnotherCallTellsIsNotCounted(t *testing.T) {
+	call := chatCall("gpt-4o")
+	call.Usage.Source = llm.UsageMissing
+	counted(t, call, -1, -1, llm.UsageMissing)
+}
+
 func TestOtherKindsOfCalls(t *testing.T) {
 	call := &llm.Call{Kind: llm.KindHTTP, Status: 200, Input: []llm.Message{user("hello")}}
 	counted(t, call, -1, -1, "")
