@@ -22,7 +22,6 @@ const (
 	transcription
 	moderation
 	ocr
-	rerank
 	batch
 	run     // of an assistant
 	runTold // a run once more
@@ -54,7 +53,6 @@ var endpoints = []struct {
 	{"POST", "audio/translations", transcription, "transcription"},
 	{"POST", "moderations", moderation, "moderation"},
 	{"POST", "ocr", ocr, "ocr"},
-	{"POST", "rerank", rerank, "rerank"},
 
 	{"POST", "batches", batch, ""},
 	{"GET", "batches/*", batch, ""},

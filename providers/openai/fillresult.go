@@ -31,10 +31,6 @@ func (r *result) fill(c *llm.Call, x *llm.Exchange) {
 		if len(r.categories) > 0 {
 			c.SetAttr("openai.moderation.categories", r.categories)
 		}
-	case rerank:
-		if r.results > 0 {
-			c.SetAttr("spanwire.rerank.results", int64(r.results))
-		}
 	case batch:
 		c.SetAttr("gen_ai.response.id", c.ResponseID)
 	}
@@ -150,10 +146,6 @@ func (r *result) setUnits(c *llm.Call, u *llm.Usage) {
 			u.Set(llm.Pages, r.processed)
 		} else if r.pages > 0 {
 			u.Set(llm.Pages, int64(r.pages))
-		}
-	case rerank:
-		if r.units >= 0 {
-			u.Set(llm.SearchUnits, r.units)
 		}
 	}
 }

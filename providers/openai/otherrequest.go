@@ -19,8 +19,6 @@ var resultParams = param.Table{
 	"n":                     {Key: "gen_ai.request.choice.count", Form: param.Int},
 	"temperature":           {Key: "gen_ai.request.temperature", Form: param.Double},
 	"top_p":                 {Key: "gen_ai.request.top_p", Form: param.Double},
-	"top_n":                 {Key: "gen_ai.request.top_k", Form: param.Int},
-	"top_k":                 {Key: "gen_ai.request.top_k", Form: param.Int},
 	"seed":                  {Key: "gen_ai.request.seed", Form: param.Int},
 	"max_completion_tokens": {Key: "gen_ai.request.max_tokens", Form: param.Int},
 	"reasoning_effort":      {Key: "gen_ai.request.reasoning.level", Form: param.Text},
@@ -114,7 +112,7 @@ func (q *resultRequest) member(key string, val []byte) {
 	case "stream_format":
 		c.Stream = string(val) == `"sse"`
 		resultParams.Set(c, []byte(key), val)
-	case "prompt", "query":
+	case "prompt":
 		q.text(val)
 	case "input":
 		if q.kind == moderation {
@@ -132,12 +130,6 @@ func (q *resultRequest) member(key string, val []byte) {
 		c.Input = append(c.Input, readMessages(jsonwalk.Member(val, "messages"))...)
 	case "tools":
 		c.Tools = append(c.Tools, readTools(val)...)
-	case "documents":
-		n := int64(0)
-		for e := jsonwalk.Array(val); e.Next(); {
-			n++
-		}
-		c.SetAttr("spanwire.rerank.documents", n)
 	case "image", "images", "mask", "document":
 		q.media(key, val)
 	case "metadata":

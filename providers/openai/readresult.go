@@ -26,7 +26,7 @@ type resultReader struct {
 }
 
 func newResultReader(x *llm.Exchange, kind endpoint) *resultReader {
-	r := &resultReader{answer: result{kind: kind, units: -1, processed: -1}}
+	r := &resultReader{answer: result{kind: kind, processed: -1}}
 	r.body = intakeOf(x, intake.Handler{Event: r.take})
 	return r
 }

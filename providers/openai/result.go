@@ -26,7 +26,7 @@ type result struct {
 	calls                   []llm.Part
 	seconds                 float64
 	pages, results, flagged int
-	units, processed        int64 // search units, pages; -1 when not told
+	processed               int64 // pages; -1 when not told
 	steps                   llm.Usage
 	categories              []string
 
@@ -142,10 +142,6 @@ func (r *result) member(key, val []byte) {
 		for e := jsonwalk.Array(val); e.Next(); {
 			r.page(e.Val)
 		}
-	case "meta":
-		if n, ok := count(jsonwalk.Member(jsonwalk.Member(val, "billed_units"), "search_units")); ok {
-			r.units = n
-		}
 	case "error", "last_error":
 		r.setError(val)
 	case "errors":
@@ -191,7 +187,7 @@ func (r *result) image(val []byte) {
 	}
 }
 
-// readResults reads the verdicts of a moderation, and counts what was ranked.
+// readResults reads the verdicts of a moderation.
 func (r *result) readResults(list []byte) {
 	for e := jsonwalk.Array(list); e.Next(); {
 		if r.results++; string(jsonwalk.Member(e.Val, "flagged")) != "true" {

@@ -288,7 +288,7 @@ func (s *Session) transcribed(h *happening, data []byte, at time.Time) {
 		t.start = s.since
 	}
 	t.input = []llm.Message{{Role: "user", Parts: []llm.Part{{Type: llm.PartFile, Modality: "audio", ID: string(clipRaw(h.itemID))}}}}
-	t.heard = result{kind: transcription, units: -1, processed: -1}
+	t.heard = result{kind: transcription, processed: -1}
 	t.heard.object(data)
 	t.heard.whole.Add(&t.heard.room, jsonwalk.Inner(h.text))
 	t.heard.id = bytes.Clone(clipRaw(h.itemID))
