@@ -37,9 +37,10 @@ const (
 // Count sets the sides of a call's usage that the provider did not report, and
 // says in Usage.Source where the numbers are from: the worse of the two sides'.
 // What was reported is never changed. A call that failed without output, or that
-// was never answered, used nothing that anybody can know: it is UsageMissing.
+// was never answered, used nothing that anybody can know: it is UsageMissing. So is
+// one whose reader said so: another call tells its usage, or nobody can count it.
 func (c *Counter) Count(call *llm.Call) {
-	if call.Kind == llm.KindHTTP {
+	if call.Kind == llm.KindHTTP || call.Usage.Source == llm.UsageMissing {
 		return
 	}
 	u := &call.Usage
