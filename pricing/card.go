@@ -103,6 +103,12 @@ func (c *compiled) card(p *provider, m *model) Card {
 			card.add(r.text(), []CardRate{{"tokens", "× " + r.factor.text(), ""}})
 		}
 	}
+	of := match{p: p, m: m}
+	for i := range c.multipliers {
+		if r := &c.multipliers[i]; r.fits(key{provider: p.id}, &of, m.id) {
+			card.add(r.text(), []CardRate{{"everything", "× " + r.factor.text(), ""}})
+		}
+	}
 	return card
 }
 
@@ -115,7 +121,7 @@ func (card *Card) add(when string, rates []CardRate) {
 func (card *Card) addPeriod(p *period) {
 	from := ""
 	if !p.from.IsZero() {
-		from = "from " + strings.TrimSuffix(p.from.Format("2006-01-02 15:04 UTC"), " 00:00 UTC")
+		from = "from " + day(p.from)
 	}
 	both := func(what string) string {
 		if from == "" {

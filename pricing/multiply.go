@@ -121,3 +121,22 @@ func (m *match) negotiated(team string, at time.Time) (ratio, bool) {
 	}
 	return one, false
 }
+
+func (r *multiplier) text() string {
+	text := "negotiated"
+	if r.team != "" {
+		text += " for team " + r.team
+	}
+	if !r.from.IsZero() {
+		text += " from " + day(r.from)
+	}
+	if !r.to.IsZero() {
+		text += " before " + day(r.to)
+	}
+	return text
+}
+
+// day writes an instant, at midnight as a date.
+func day(t time.Time) string {
+	return strings.TrimSuffix(t.UTC().Format("2006-01-02 15:04 UTC"), " 00:00 UTC")
+}

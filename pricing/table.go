@@ -1,6 +1,7 @@
 package pricing
 
 import (
+	"bytes"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -38,6 +39,9 @@ func New(table []byte, opts ...Option) (*Table, error) {
 	t.now.Store(c)
 	return t, nil
 }
+
+// Embedded returns a copy of the table that comes with the program.
+func Embedded() []byte { return bytes.Clone(embedded) }
 
 // Default is New of the embedded table.
 func Default(opts ...Option) (*Table, error) { return New(embedded, opts...) }

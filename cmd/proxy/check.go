@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/spanwire/spanwire/tokenizer"
 	"github.com/spanwire/spanwire/tracing"
 )
 
@@ -19,6 +20,9 @@ func checkConfig(cfg loaded, s settings) error {
 		return err
 	}
 	log := slog.New(slog.DiscardHandler)
+	if _, err := tokenizer.Open(cfg.Tokenizer, log); err != nil {
+		return fmt.Errorf("tokenizer: %w", err)
+	}
 	traces, err := tracing.New(cfg.Tracing, tracing.Settings{Version: version, Stdout: s.stdout, Log: log})
 	if err != nil {
 		return fmt.Errorf("tracing: %w", err)

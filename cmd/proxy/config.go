@@ -17,6 +17,7 @@ import (
 	"github.com/spanwire/spanwire/pricing"
 	"github.com/spanwire/spanwire/proxy"
 	"github.com/spanwire/spanwire/recorder"
+	"github.com/spanwire/spanwire/tokenizer"
 	"github.com/spanwire/spanwire/tracing"
 )
 
@@ -52,10 +53,11 @@ type Config struct {
 
 	Attribution attribution.Config `mapstructure:",squash"` // default_team, content, teams, keys …
 
-	Proxy    proxy.Config    `mapstructure:"proxy"`
-	Pricing  Pricing         `mapstructure:"pricing"`
-	Recorder recorder.Config `mapstructure:"recorder"`
-	Tracing  tracing.Config  `mapstructure:"tracing"`
+	Proxy     proxy.Config     `mapstructure:"proxy"`
+	Pricing   Pricing          `mapstructure:"pricing"`
+	Tokenizer tokenizer.Config `mapstructure:"tokenizer"`
+	Recorder  recorder.Config  `mapstructure:"recorder"`
+	Tracing   tracing.Config   `mapstructure:"tracing"`
 
 	Log struct {
 		Level  string `mapstructure:"level"`  // debug, info, warn, error
@@ -84,10 +86,11 @@ type Provider struct {
 
 // Pricing says what of the price table is different here.
 type Pricing struct {
-	File      string            `mapstructure:"file"`    // in place of the built-in table
-	Overlay   string            `mapstructure:"overlay"` // rows laid over it
-	Models    map[string]string `mapstructure:"models"`  // name → name that it is priced as
-	Overrides []Override        `mapstructure:"overrides"`
+	File        string            `mapstructure:"file"`    // in place of the built-in table
+	Overlay     string            `mapstructure:"overlay"` // rows laid over it
+	Models      map[string]string `mapstructure:"models"`  // name → name that it is priced as
+	Overrides   []Override        `mapstructure:"overrides"`
+	Multipliers []Multiplier      `mapstructure:"multipliers"`
 }
 
 // Override is the price of one model.
@@ -95,6 +98,16 @@ type Override struct {
 	Provider string            `mapstructure:"provider"`
 	Model    string            `mapstructure:"model"`
 	Rates    map[string]string `mapstructure:"rates"` // decimal text: USD per million tokens, fees in USD each
+}
+
+// Multiplier is a negotiated price: what the table says, times a factor.
+type Multiplier struct {
+	Team     string `mapstructure:"team"`
+	Provider string `mapstructure:"provider"`
+	Model    string `mapstructure:"model"`
+	From     string `mapstructure:"from"`     // first day, or instant
+	To       string `mapstructure:"to"`       // last day, or the instant at which it ends
+	Multiply string `mapstructure:"multiply"` // decimal text or a fraction
 }
 
 // table builds the price table.
@@ -112,6 +125,11 @@ func (p *Pricing) table() (*pricing.Table, error) {
 		}
 		opts = append(opts, pricing.WithOverlay(b))
 	}
+	var factors []pricing.Multiplier
+	for _, m := range p.Multipliers {
+		factors = append(factors, pricing.Multiplier(m))
+	}
+	opts = append(opts, pricing.WithMultipliers(factors))
 	if p.File == "" {
 		return pricing.Default(opts...)
 	}

@@ -23,7 +23,7 @@ func assign(field reflect.Value, value any) error {
 		Result:      fresh.Interface(),
 		ErrorUnused: true,
 		MatchName:   func(key, field string) bool { return key == field },
-		DecodeHook:  mapstructure.ComposeDecodeHookFunc(decodeDuration, decodeSize, mapstructure.TextUnmarshallerHookFunc()),
+		DecodeHook:  mapstructure.ComposeDecodeHookFunc(decodeDuration, decodeSize, decodeDate, mapstructure.TextUnmarshallerHookFunc()),
 	})
 	if err != nil {
 		return err
@@ -94,6 +94,18 @@ func decodeSize(_, to reflect.Type, v any) (any, error) {
 		return v, nil
 	}
 	return parseSize(s)
+}
+
+// decodeDate gives a date, which YAML reads as a time, back its text.
+func decodeDate(from, to reflect.Type, v any) (any, error) {
+	t, ok := v.(time.Time)
+	if !ok || to.Kind() != reflect.String {
+		return v, nil
+	}
+	if t.Equal(t.Truncate(24 * time.Hour)) {
+		return t.UTC().Format(time.DateOnly), nil
+	}
+	return t.Format(time.RFC3339), nil
 }
 
 // units of sizes, longest first, since "B" ends all of them.

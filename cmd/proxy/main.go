@@ -127,7 +127,7 @@ something was changed, let through or hidden.`,
 			}
 			return healthcheck(cmd.Context(), cfg.Admin)
 		},
-	})
+	}, pricesCommand(load))
 	return root
 }
 

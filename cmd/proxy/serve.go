@@ -64,12 +64,16 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 	if err != nil {
 		return fmt.Errorf("tracing: %w", err)
 	}
+	counter, err := tokenizer.Open(cfg.Tokenizer, log)
+	if err != nil {
+		return fmt.Errorf("tokenizer: %w", err)
+	}
 	sinks := []recorder.NamedSink{{Name: "tracing", Sink: traces}}
 	if s.sink != nil {
 		sinks = append(sinks, recorder.NamedSink{Name: "extra", Sink: s.sink})
 	}
 	rec := recorder.New(cfg.Recorder, recorder.Stages{
-		Reader: live, Tracer: traces, Attributor: live, Counter: tokenizer.New(), Pricer: live,
+		Reader: live, Tracer: traces, Attributor: live, Counter: counter, Pricer: live,
 		Place: traces.Place, Sinks: sinks, Log: log,
 	})
 	relay, err := proxy.New(cfg.Proxy, proxy.Settings{
@@ -121,7 +125,15 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 	return errors.Join(err, stop(s.signals, drain, relay, rec, func() {
 		closeAdmin()
 		running.Wait()
-	}))
+	}), closeCounter(counter))
+}
+
+// closeCounter keeps what was learnt of token counts.
+func closeCounter(c *tokenizer.Counter) error {
+	if err := c.Close(); err != nil {
+		return fmt.Errorf("tokenizer: %w", err)
+	}
+	return nil
 }
 
 // stop ends the run: open streams go on for as long as drain allows, then the
