@@ -105,7 +105,7 @@ func TestWhatIsNotLearnt(t *testing.T) {
 	})
 	f("tokens of an image", func(c *llm.Call) { c.Usage.Set(llm.ImageInput, 500) })
 	f("a hosted tool", func(c *llm.Call) { c.Tools = []llm.Tool{{Type: "web_search"}} })
-	f("an earlier answer", func(c *llm.Call) { c.SetAttr("openai.request.previous_response_id", "resp_1") })
+	f("an earlier answer", func(c *llm.Call) { c.SetAttr("gen_ai.request.previous_response.id", "resp_1") })
 	f("no text kept", func(c *llm.Call) { c.Content, c.Input = llm.ContentOff, nil })
 	f("text cut off", func(c *llm.Call) { c.Input[0].Parts[0].Size = 1 << 20 })
 	f("a count that cannot be", func(c *llm.Call) { c.Usage.Set(llm.UncachedInput, 1_000_000) })

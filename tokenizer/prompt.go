@@ -98,7 +98,7 @@ func (w *work) part(p *llm.Part) int64 {
 
 // stored are the attributes of requests that go on from what the provider keeps:
 // earlier answers, a conversation, a prompt by its name.
-var stored = [...]string{"gen_ai.request.previous_response.id", "openai.request.previous_response_id", "openai.request.conversation", "openai.request.prompt", "openai.request.prompt.id"}
+var stored = [...]string{"gen_ai.request.previous_response.id", "openai.request.conversation", "openai.request.prompt.id"}
 
 // elsewhere says that some of the input is not in the request: what is, is a lower
 // bound.
