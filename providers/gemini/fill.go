@@ -2,7 +2,6 @@ package gemini
 
 import (
 	"fmt"
-	"net/http"
 	"strconv"
 
 	"github.com/spanwire/spanwire/internal/apierror"
@@ -21,7 +20,8 @@ func (r *Reader) fill(c *llm.Call, x *llm.Exchange) {
 	if a.unreadable > 0 && r.endpoint != other {
 		c.Problems = append(c.Problems, fmt.Sprintf("response stream: %d of %d events are not JSON objects", a.unreadable, a.events))
 	}
-	c.ErrorType, c.ErrorMessage = r.errorFor(x.Status)
+	body, _, _ := r.body.Whole()
+	c.ErrorType, c.ErrorMessage = apierror.Settle(x.Status, a.err, body)
 	a.tell(c)
 	switch r.endpoint {
 	case count:
@@ -254,34 +254,4 @@ func (p *piece) arguments(part *llm.Part) {
 	case !p.open:
 		part.Arguments = "{}"
 	}
-}
-
-// errorFor returns the error of a response: what the body says, else what its
-// status says. code is "" when there is none.
-func (r *Reader) errorFor(status int) (code, message string) {
-	e := r.answer.err
-	data, _, _ := r.body.Whole()
-	if status >= 400 && r.body.Form() == intake.Document {
-		if whole := apierror.Parse(data); whole != nil {
-			e = whole // some put the code beside the error
-		}
-	}
-	if e == nil && status < 400 {
-		return "", ""
-	}
-	if e != nil {
-		code, message = e.Code, e.Message
-	} else if r.body.Form() == intake.Words {
-		message = apierror.Sentence(data)
-	}
-	if code == "" && status >= 400 {
-		code = strconv.Itoa(status)
-	}
-	if code == "" {
-		code = "_OTHER"
-	}
-	if message == "" {
-		message = http.StatusText(status)
-	}
-	return code, apierror.Scrub(message)
 }
