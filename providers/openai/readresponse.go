@@ -98,9 +98,8 @@ func (r *responseReader) Finish(c *llm.Call, x *llm.Exchange) error {
 		problems = append(problems, r.finishPlain(c, x, data, tail, gap)...)
 	}
 	c.Problems = append(c.Problems, problems...)
-	if r.kind == counting {
-		c.ResponseModel = jsonwalk.Unescape(r.answer.model)
-		return nil
+	if r.answer.err == nil && x.Status >= 400 {
+		r.answer.err = plainError(x.Status, intake.Unknown, nil)
 	}
 	r.answer.fill(c, x.ResponseHeader)
 	if r.body.Form() == intake.Events {

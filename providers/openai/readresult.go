@@ -74,6 +74,9 @@ func (r *resultReader) Finish(c *llm.Call, x *llm.Exchange) error {
 	case form == intake.Document:
 		r.finishObject(c, x, data, tail, gap)
 	}
+	if a.err == nil && x.Status >= 400 {
+		a.err = plainError(x.Status, intake.Unknown, nil)
+	}
 	a.fill(c, x)
 	switch {
 	case r.body.Form() == intake.Events:

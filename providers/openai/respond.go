@@ -267,11 +267,21 @@ func (it *item) begin(val []byte) {
 	}
 }
 
-// setRaw keeps a short text; an empty one says nothing.
+// setRaw keeps a short text; an empty one says nothing, nor does one that was cut off.
 func setRaw(dst *[]byte, val []byte) {
-	if v := jsonwalk.Inner(val); len(v) > 0 {
+	if v := wholeText(val); len(v) > 0 {
 		*dst = append((*dst)[:0], clipRaw(v)...)
 	}
+}
+
+func wholeText(val []byte) []byte {
+	if len(val) == 0 || val[0] != '"' {
+		return nil
+	}
+	if _, ok := jsonwalk.SkipString(val, 0); !ok {
+		return nil
+	}
+	return jsonwalk.Inner(val)
 }
 
 // item finds the item that an event is about, or begins one: by its place in the
@@ -371,7 +381,7 @@ func textOrID(val []byte) []byte {
 // setID takes the id of a response. Another one than before means that another
 // response began in the same body: the last one is the answer.
 func (r *response) setID(val []byte) {
-	v := jsonwalk.Inner(val)
+	v := wholeText(val)
 	if len(v) == 0 || bytes.Equal(r.id, v) {
 		return
 	}
