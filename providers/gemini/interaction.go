@@ -1,6 +1,7 @@
 package gemini
 
 import (
+	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -280,10 +281,10 @@ func readInteractionPart(val []byte, kind string) []llm.Part {
 		}
 		return []llm.Part{{Type: llm.PartURI, Modality: kind, MIMEType: mime, URI: content.CleanURI(jsonwalk.Str(jsonwalk.Member(val, "uri")))}}
 	}
-	if tool, ok := cutSuffix(kind, "_call"); ok {
+	if tool, ok := strings.CutSuffix(kind, "_call"); ok {
 		return []llm.Part{{Type: partServerCall, ID: id, Name: first(name, tool), Arguments: compact(jsonwalk.Member(val, "arguments"))}}
 	}
-	if tool, ok := cutSuffix(kind, "_result"); ok {
+	if tool, ok := strings.CutSuffix(kind, "_result"); ok {
 		return []llm.Part{{Type: partServerResponse, ID: id, Name: first(name, tool), Response: resultText(jsonwalk.Member(val, "result"))}}
 	}
 	if kind == "" || kind == "thought" || kind == "text" {

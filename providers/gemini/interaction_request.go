@@ -1,8 +1,6 @@
 package gemini
 
 import (
-	"strings"
-
 	"github.com/spanwire/spanwire/internal/jsonwalk"
 	"github.com/spanwire/spanwire/internal/params"
 	"github.com/spanwire/spanwire/llm"
@@ -154,8 +152,6 @@ func readInteractionTool(val []byte) llm.Tool {
 	t.Name = first(t.Name, t.Type)
 	return t
 }
-
-func cutSuffix(s, suffix string) (string, bool) { return strings.CutSuffix(s, suffix) }
 
 // first returns the first text that is not empty.
 func first(texts ...string) string {

@@ -251,7 +251,7 @@ func (r *Reader) prediction(val []byte) {
 		switch name := string(camel(m.Key)); name {
 		case "embeddings":
 			a.vector(jsonwalk.Member(m.Val, "values"))
-			if n, ok := params.Count(gjsonMember(m.Val, "statistics", "token_count")); ok {
+			if n, ok := params.Count(memberAt(m.Val, "statistics", "token_count")); ok {
 				a.tokens = max(a.tokens, 0) + n
 			}
 		case "textEmbedding", "imageEmbedding":
@@ -262,7 +262,7 @@ func (r *Reader) prediction(val []byte) {
 	}
 }
 
-func gjsonMember(val []byte, path ...string) []byte {
+func memberAt(val []byte, path ...string) []byte {
 	for _, key := range path {
 		val = jsonwalk.Member(val, key)
 	}

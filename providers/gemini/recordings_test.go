@@ -72,7 +72,6 @@ func withoutCalls(c *llm.Call) *llm.Call {
 // figures compares the normal form with the provider's own numbers.
 func figures(c *llm.Call, r providerstest.Recording) []string {
 	u := c.Usage
-	none := func(n int64, ok bool) (int64, bool) { return n, ok }
 	prompt := func() (int64, bool) {
 		in, ok := u.Input()
 		beside, _ := u.Get(llm.ToolUseInput)
@@ -86,7 +85,7 @@ func figures(c *llm.Call, r providerstest.Recording) []string {
 	sums := map[string]func() (int64, bool){
 		"input":           prompt,
 		"output":          output,
-		"cache_read":      func() (int64, bool) { return none(u.CacheReads()) },
+		"cache_read":      u.CacheReads,
 		"reasoning":       func() (int64, bool) { return u.Get(llm.Reasoning) },
 		"tool_use_prompt": func() (int64, bool) { return u.Get(llm.ToolUseInput) },
 	}
