@@ -1,10 +1,12 @@
 package openai
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/tidwall/gjson"
 
+	"github.com/spanwire/spanwire/internal/apierror"
 	"github.com/spanwire/spanwire/internal/intake"
 	"github.com/spanwire/spanwire/internal/jsonwalk"
 	"github.com/spanwire/spanwire/llm"
@@ -28,7 +30,7 @@ func (r *response) fill(c *llm.Call, h llm.Header) {
 	parts, count := r.parts()
 	r.fillUsage(c, h, count)
 	if r.err != nil {
-		c.ErrorType, c.ErrorMessage = r.err.Code, r.err.Message
+		c.ErrorType, c.ErrorMessage = r.err.Code, apierror.Scrub(r.err.Message)
 	}
 	r.fillOutput(c, parts, count)
 }
@@ -129,13 +131,10 @@ func (it *item) parts() (parts []llm.Part) {
 	if p.ID == "" {
 		p.ID = jsonwalk.Unescape(it.id)
 	}
-	switch p.Type = kind; kind {
-	case "function_call", "custom_tool_call", "":
-		p.Type = llm.PartToolCall
-	default:
-		if p.Name == "" {
-			p.Name = hosted[kind].name
-		}
+	p.Type = llm.PartToolCall
+	if row, ok := hosted[kind]; ok {
+		p.Type = partServerCall
+		p.Name = cmp.Or(row.name, p.Name)
 	}
 	return append(parts, p)
 }
@@ -145,7 +144,7 @@ func (r *response) fillUsage(c *llm.Call, h llm.Header, n tally) {
 	c.UsageRaw = string(r.usage)
 	u, ok := readUsage(r.usage)
 	if !ok {
-		if r.pending() {
+		if r.pending() && (r.background || string(r.status) == "queued") {
 			c.Usage.Source = llm.UsageMissing // it is told by a later call: nothing is to be guessed
 		}
 		return

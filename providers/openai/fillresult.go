@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"github.com/spanwire/spanwire/internal/apierror"
 	"github.com/spanwire/spanwire/internal/jsonwalk"
 	"github.com/spanwire/spanwire/llm"
 )
@@ -14,7 +15,7 @@ func (r *result) fill(c *llm.Call, x *llm.Exchange) {
 	setText(c, "openai.response.service_tier", r.tier)
 	setText(c, "openai.response.status", r.status)
 	if r.err != nil {
-		c.ErrorType, c.ErrorMessage = r.err.Code, r.err.Message
+		c.ErrorType, c.ErrorMessage = r.err.Code, apierror.Scrub(r.err.Message)
 	}
 	r.fillUsage(c, x)
 	switch r.kind {
@@ -31,8 +32,6 @@ func (r *result) fill(c *llm.Call, x *llm.Exchange) {
 		if len(r.categories) > 0 {
 			c.SetAttr("openai.moderation.categories", r.categories)
 		}
-	case batch:
-		c.SetAttr("gen_ai.response.id", c.ResponseID)
 	}
 }
 

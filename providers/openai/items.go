@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -12,30 +13,40 @@ import (
 // maxResult bounds what is kept of the result of a provider's own tool.
 const maxResult = 64 << 10
 
+// Types of parts for tools that the provider runs, as the conventions name them.
+const (
+	partServerCall   = "server_tool_call"
+	partServerResult = "server_tool_call_response"
+)
+
 // hosted are the items about tools that are no functions of the caller: which
-// members say what was asked and what came of it (wire reference, section 5.2). The
-// part has the item's own type.
+// members say what was asked and what came of it (wire reference, section 5.2). What
+// the provider runs makes parts of its own types; what the caller is to run keeps the
+// item's type.
 var hosted = map[string]struct {
-	name             string // of the tool; "" where the item tells one, or none is needed
+	server           bool
+	name             string // of the tool; "" where the item tells one
 	arguments, reply []string
 }{
-	"web_search_call":       {"web_search", []string{"action"}, nil},
-	"x_search_call":         {"x_search", []string{"action", "input"}, nil},
-	"file_search_call":      {"file_search", []string{"queries"}, []string{"results"}},
-	"code_interpreter_call": {"code_interpreter", []string{"code"}, []string{"outputs"}},
-	"computer_call":         {"computer", []string{"action", "actions"}, nil},
-	"local_shell_call":      {"local_shell", []string{"action"}, nil},
-	"shell_call":            {"shell", []string{"action"}, nil},
-	"apply_patch_call":      {"apply_patch", []string{"operation"}, nil},
-	"mcp_call":              {"", []string{"arguments"}, []string{"output", "error"}},
-	"mcp_approval_request":  {"", []string{"arguments"}, nil},
-	"mcp_approval_response": {"", []string{"approve"}, nil},
-	"mcp_list_tools":        {"", nil, nil},
-	"tool_search_call":      {"tool_search", []string{"arguments"}, nil},
-	"tool_search_output":    {"tool_search", nil, nil},
-	"program":               {"program", []string{"code"}, nil},
-	"program_output":        {"program", nil, []string{"output", "result"}},
+	"web_search_call":       {true, "web_search", []string{"action"}, nil},
+	"x_search_call":         {true, "x_search", []string{"action", "input"}, nil},
+	"file_search_call":      {true, "file_search", []string{"queries"}, []string{"results"}},
+	"code_interpreter_call": {true, "code_interpreter", []string{"code"}, []string{"outputs"}},
+	"mcp_call":              {true, "", []string{"arguments"}, []string{"output", "error"}},
+	"mcp_list_tools":        {true, "", nil, nil},
+	"tool_search_call":      {true, "tool_search", []string{"arguments"}, nil},
+	"program":               {true, "program", []string{"code"}, nil},
+	"image_generation_call": {true, "image_generation", []string{"revised_prompt"}, nil},
+	"mcp_approval_request":  {false, "", []string{"arguments"}, nil},
+	"mcp_approval_response": {false, "", []string{"approve"}, nil},
+	"computer_call":         {false, "computer", []string{"action", "actions"}, nil},
+	"local_shell_call":      {false, "local_shell", []string{"action"}, nil},
+	"shell_call":            {false, "shell", []string{"action"}, nil},
+	"apply_patch_call":      {false, "apply_patch", []string{"operation"}, nil},
 }
+
+// serverResults are the items that answer one of these.
+var serverResults = map[string]string{"tool_search_output": "tool_search", "program_output": "program"}
 
 // readItem brings an item of an input or an output into the neutral form. role is
 // whose it is. Of an item that was cut off only texts are read: what the rest means
@@ -58,8 +69,6 @@ func readItem(val []byte) (role string, parts []llm.Part) {
 		return "assistant", []llm.Part{itemCall(val)}
 	case "function_call_output", "custom_tool_call_output", "local_shell_call_output", "shell_call_output", "computer_call_output", "apply_patch_call_output":
 		return "tool", itemResult(val)
-	case "image_generation_call":
-		return "assistant", imageParts(val)
 	case "compaction", "compaction_summary":
 		p := content.Blob(jsonwalk.Inner(jsonwalk.Member(val, "encrypted_content")), "", "")
 		p.Type, p.ID = "compaction", itemID(val)
@@ -68,7 +77,12 @@ func readItem(val []byte) (role string, parts []llm.Part) {
 		return "user", []llm.Part{{Type: kind, ID: itemID(val)}}
 	}
 	if _, ok := hosted[kind]; ok {
-		return "assistant", []llm.Part{hostedPart(kind, val)}
+		return "assistant", hostedParts(kind, val)
+	}
+	if name, ok := serverResults[kind]; ok {
+		p := llm.Part{Type: partServerResult, ID: itemID(val), Name: name}
+		p.Response = jsonwalk.Clip(firstOf(val, []string{"output", "result"}), maxResult)
+		return "assistant", []llm.Part{p}
 	}
 	return "assistant", []llm.Part{{Type: jsonwalk.Clip(kind, 64), ID: itemID(val), Size: int64(len(val))}}
 }
@@ -146,32 +160,30 @@ func reasoningParts(val []byte) (parts []llm.Part) {
 	return parts
 }
 
-// imageParts reads an image that a provider's tool made: its size and digest.
-func imageParts(val []byte) []llm.Part {
-	p := llm.Part{Type: "image_generation_call", ID: itemID(val), Name: "image_generation", Arguments: jsonwalk.Str(jsonwalk.Member(val, "revised_prompt"))}
-	data := jsonwalk.Inner(jsonwalk.Member(val, "result"))
-	if len(data) == 0 {
-		return []llm.Part{p}
-	}
-	mime := ""
-	if f := jsonwalk.Str(jsonwalk.Member(val, "output_format")); f != "" {
-		mime = "image/" + jsonwalk.Clip(f, 16)
-	}
-	return []llm.Part{p, content.Blob(data, "image", mime)}
-}
-
-func hostedPart(kind string, val []byte) llm.Part {
+// hostedParts reads a call of a tool that is no function of the caller's, and what
+// came of it: of an image its size and digest.
+func hostedParts(kind string, val []byte) []llm.Part {
 	row := hosted[kind]
 	p := llm.Part{Type: kind, ID: itemID(val), Name: row.name}
-	if name := jsonwalk.Str(jsonwalk.Member(val, "name")); name != "" {
-		p.Name = name
+	if row.server {
+		p.Type = partServerCall
 	}
 	if p.Name == "" {
-		p.Name = jsonwalk.Str(jsonwalk.Member(val, "server_label"))
+		p.Name = cmp.Or(jsonwalk.Str(jsonwalk.Member(val, "name")), jsonwalk.Str(jsonwalk.Member(val, "server_label")), kind)
 	}
 	p.Arguments = firstOf(val, row.arguments)
-	p.Response = jsonwalk.Clip(firstOf(val, row.reply), maxResult)
-	return p
+	parts := []llm.Part{p}
+	if reply := jsonwalk.Clip(firstOf(val, row.reply), maxResult); reply != "" {
+		parts = append(parts, llm.Part{Type: partServerResult, ID: p.ID, Name: p.Name, Response: reply})
+	}
+	if data := jsonwalk.Inner(jsonwalk.Member(val, "result")); kind == "image_generation_call" && len(data) > 0 {
+		mime := ""
+		if f := jsonwalk.Str(jsonwalk.Member(val, "output_format")); f != "" {
+			mime = "image/" + jsonwalk.Clip(f, 16)
+		}
+		parts = append(parts, content.Blob(data, "image", mime))
+	}
+	return parts
 }
 
 // firstOf returns the first of the members that says anything.
