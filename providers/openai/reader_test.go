@@ -419,6 +419,6 @@ func seeds(f *testing.F) []providerstest.Recording {
 	if !providerstest.HasRecordings(f) {
 		return nil
 	}
-	all := providerstest.Recordings(f, spoken)
+	all := providerstest.Recordings(f, func(r providerstest.Recording) bool { return spoken(r) || ofOpenAI(r) })
 	return slices.DeleteFunc(all, func(r providerstest.Recording) bool { return len(r.Response) > 8<<10 || len(r.Request) > 8<<10 })
 }
