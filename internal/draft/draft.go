@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/spanwire/spanwire/internal/content"
 	"github.com/spanwire/spanwire/internal/intake"
 	"github.com/spanwire/spanwire/internal/jsonwalk"
 	"github.com/spanwire/spanwire/llm"
@@ -180,8 +179,27 @@ func (p *Part) Arguments(val []byte) {
 			return
 		}
 		room.Used += len(val)
-		p.object = content.Compact(val)
+		p.object = bare(val)
 	}
+}
+
+// bare returns JSON without the blanks between its tokens, also where it was cut off.
+func bare(val []byte) string {
+	out := make([]byte, 0, len(val))
+	for i := 0; i < len(val); {
+		switch c := val[i]; c {
+		case ' ', '\n', '\r', '\t':
+			i++
+		case '"':
+			end, _ := jsonwalk.SkipString(val, i)
+			out = append(out, val[i:end]...)
+			i = end
+		default:
+			out = append(out, c)
+			i++
+		}
+	}
+	return string(out)
 }
 
 // Fill writes the answer into c: messages, finish reasons, rhythm and what could

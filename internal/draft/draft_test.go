@@ -65,6 +65,20 @@ func TestPiecesBecomeMessages(t *testing.T) {
 	}
 }
 
+// Arguments that were cut off are the beginning of what they would have been.
+func TestCutArguments(t *testing.T) {
+	const whole, want = `{ "a b" : [1, "x \" y"] , "c":null}`, `{"a b":[1,"x \" y"],"c":null}`
+	for k := 1; k <= len(whole); k++ {
+		var a draft.Answer
+		a.Choice(0).Call(0).Arguments(b(whole[:k]))
+		c := &llm.Call{}
+		a.Fill(c, nil, false)
+		if got := c.Output[0].Parts[0].Arguments; !strings.HasPrefix(want, got) || k == len(whole) && got != want {
+			t.Errorf("%s: %s", whole[:k], got)
+		}
+	}
+}
+
 // Memory is bounded whatever comes, and the call says what was left out.
 func TestBounds(t *testing.T) {
 	var a draft.Answer

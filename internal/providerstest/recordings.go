@@ -55,10 +55,13 @@ type Expected struct {
 		Code    any
 		Message string
 	} `json:"errors"`
-	Embeddings *int     `json:"embeddings"`
-	Images     *int     `json:"images"`
-	Status     *string  `json:"status"`
-	Flags      []string `json:"flags"`
+	Embeddings *int `json:"embeddings"`
+	// What Bedrock tells beside the body.
+	UsageHeaders map[string]string      `json:"usage_headers"`
+	Metrics      map[string]json.Number `json:"bedrock_invocation_metrics"`
+	Images       *int                   `json:"images"`
+	Status       *string                `json:"status"`
+	Flags        []string               `json:"flags"`
 }
 
 // ChoiceValue is a value of one choice.

@@ -38,7 +38,7 @@ var table = map[string]pkg{
 	// dialects build on: parameters by table, messages piece by piece.
 	"internal/eventstream": {level: 1},
 	"internal/params":      {level: 1, ours: []string{"llm", "internal/jsonwalk"}},
-	"internal/draft":       {level: 3, ours: []string{"llm", "internal/content", "internal/intake", "internal/jsonwalk"}},
+	"internal/draft":       {level: 3, ours: []string{"llm", "internal/intake", "internal/jsonwalk"}},
 	// What providers say that a call cost: gateways tell it in every dialect.
 	"internal/toldcost": {level: 1, ours: []string{"llm"}},
 	"internal/fakellm":  {level: 1},
