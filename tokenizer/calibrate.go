@@ -79,10 +79,10 @@ func (fs *factors) wants(k learnedKey) bool {
 	defer fs.mu.Unlock()
 	l := fs.models[k]
 	if l == nil {
-		return true
+		l = fs.add(k)
 	}
-	l.seen++
-	return l.calls < learnAll || l.seen%learnEvery == 0
+	l.seen++ // also of those that teach nothing: they would be counted for ever
+	return l.calls < learnAll && l.seen <= 2*learnAll || l.seen%learnEvery == 0
 }
 
 // learn takes up a call that had counted tokens of o200k_base and actual ones.

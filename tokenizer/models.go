@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 //go:embed overheads.json
@@ -36,6 +37,7 @@ type (
 	family struct {
 		Model   string `json:"model"`
 		Percent int64  `json:"percent"`
+		Style   string `json:"style"` // how they wrap a chat; "" as the first style
 		re      *regexp.Regexp
 	}
 	// style is models that wrap a chat in the same way. All numbers are tokens.
@@ -52,11 +54,13 @@ type (
 	}
 	// wrapping is what differs between the two ways to ask.
 	wrapping struct {
-		Tools           int64 `json:"tools"`             // once, beside the tools' text
-		ToolsWithSystem int64 `json:"tools_with_system"` // once, with tools and instructions
-		ToolCall        int64 `json:"tool_call"`         // a call in the prompt, with its result
-		Answer          int64 `json:"answer"`            // an answer with text
-		AnswerCall      int64 `json:"answer_call"`       // a call in an answer
+		Tools           int64 `json:"tools"`               // once, beside the tools' text
+		ToolsWithSystem int64 `json:"tools_with_system"`   // once, with tools and instructions
+		ToolCall        int64 `json:"tool_call"`           // a call in the prompt, with its result
+		Answer          int64 `json:"answer"`              // an answer with text
+		BesideTools     int64 `json:"answer_beside_tools"` // and more, where tools were offered
+		AnswerCall      int64 `json:"answer_call"`         // a call in an answer
+		Parallel        int64 `json:"parallel_calls"`      // several calls in an answer
 	}
 	imageRow struct {
 		Prefixes     []string `json:"prefixes"`
@@ -87,15 +91,43 @@ type model struct {
 	encoding string
 	percent  int64  // of what the encoding says
 	public   bool   // the encoding is the model's own
-	style    *style // how it wraps a chat; that of the first style when not public
+	style    *style // how it wraps a chat; that of its family when not public
 }
 
 // maxName bounds the model names that are looked at.
 const maxName = 256
 
+// looked remembers names: there are few, and each call has two. Names come from
+// callers: when there are too many of them it begins anew.
+var looked struct {
+	sync.RWMutex
+	models map[string]model
+}
+
+const maxLooked = 1024
+
 // lookup finds what to count a model's text with. An unknown name is counted
 // with o200k_base as it is.
 func lookup(name string) model {
+	looked.RLock()
+	m, ok := looked.models[name]
+	looked.RUnlock()
+	if ok {
+		return m
+	}
+	m = find(name)
+	looked.Lock()
+	defer looked.Unlock()
+	if looked.models == nil || len(looked.models) >= maxLooked {
+		looked.models = map[string]model{}
+	}
+	if len(name) <= maxName {
+		looked.models[strings.Clone(name)] = m
+	}
+	return m
+}
+
+func find(name string) model {
 	m := model{name: normalise(name), encoding: o200k, percent: 100, style: &rules.Styles[0]}
 	if e := m.own(); e != "" {
 		m.encoding, m.public = e, true
@@ -109,10 +141,21 @@ func lookup(name string) model {
 	for i := range rules.Families {
 		if rules.Families[i].re.MatchString(m.name) {
 			m.percent = rules.Families[i].Percent
+			m.style = styleNamed(rules.Families[i].Style)
 			break
 		}
 	}
 	return m
+}
+
+// styleNamed returns a style by its name; "" is the first.
+func styleNamed(name string) *style {
+	for i := range rules.Styles {
+		if rules.Styles[i].Name == name {
+			return &rules.Styles[i]
+		}
+	}
+	return &rules.Styles[0]
 }
 
 // own returns the model's encoding by the longest prefix that fits, or "".
