@@ -22,6 +22,7 @@ var table = map[string]pkg{
 	"llm": {level: 0},
 
 	"attribution":       {level: 1, ours: []string{"llm"}},
+	"journal":           {level: 1, ours: []string{"llm"}},
 	"pricing":           {level: 1, ours: []string{"llm"}},
 	"tokenizer":         {level: 1, ours: []string{"llm"}},
 	"internal/encoding": {level: 1},
@@ -53,8 +54,10 @@ var table = map[string]pkg{
 	"providers/gemini":    {level: 4, ours: []string{"llm", "internal/apierror", "internal/content", "internal/intake", "internal/jsonwalk", "internal/params", "internal/sse", "internal/websocket"}},
 	"providers/ollama":    {level: 4, ours: []string{"llm", "internal/apierror", "internal/content", "internal/draft", "internal/intake", "internal/jsonwalk", "internal/params"}},
 	"providers/cohere":    {level: 4, ours: []string{"llm", "internal/apierror", "internal/content", "internal/draft", "internal/intake", "internal/jsonwalk", "internal/params", "internal/sse", "internal/toldcost"}},
-	"providers":           {level: 5, ours: []string{"llm", "internal/encoding", "internal/sse", "providers/openai", "providers/anthropic", "providers/gemini", "providers/ollama", "providers/cohere"}},
-	"tracing":             {level: 2, ours: []string{"llm"}},
+	// Guests are injected: providers/bedrock does not know their dialects.
+	"providers/bedrock": {level: 4, ours: []string{"llm", "internal/apierror", "internal/content", "internal/draft", "internal/eventstream", "internal/intake", "internal/jsonwalk", "internal/params"}},
+	"providers":         {level: 5, ours: []string{"llm", "internal/encoding", "internal/sse", "providers/openai", "providers/anthropic", "providers/gemini", "providers/ollama", "providers/cohere", "providers/bedrock"}},
+	"tracing":           {level: 2, ours: []string{"llm"}},
 
 	// internal/encoding: what the relay takes out of a compressed stream it takes
 	// out of the decoded bytes.
@@ -94,6 +97,8 @@ var owners = map[string][]string{
 	// the batches that we compress.
 	"github.com/klauspost/compress": {"internal/encoding", "tracing"},
 	"github.com/andybalholm/brotli": {"internal/encoding"},
+	// Records of the journal.
+	"github.com/fxamacker/cbor": {"journal"},
 	// Ids: of calls, and of this process.
 	"github.com/google/uuid": {"proxy", "tracing"},
 	// Golden files, for the tests of every dialect.
