@@ -10,6 +10,7 @@ import (
 	"github.com/spanwire/spanwire/internal/encoding"
 	"github.com/spanwire/spanwire/llm"
 	"github.com/spanwire/spanwire/providers/anthropic"
+	"github.com/spanwire/spanwire/providers/bedrock"
 	"github.com/spanwire/spanwire/providers/cohere"
 	"github.com/spanwire/spanwire/providers/gemini"
 	"github.com/spanwire/spanwire/providers/ollama"
@@ -88,6 +89,27 @@ var dialects = map[string]dialect{
 		newReader:   func(x *llm.Exchange) Reader { return cohere.Dialect{}.NewReader(x) },
 		errorBody:   cohere.Dialect{}.ErrorBody,
 	},
+	"bedrock": {
+		readRequest: aws.ReadRequest,
+		newReader:   func(x *llm.Exchange) Reader { return aws.NewReader(x) },
+		errorBody:   aws.ErrorBody,
+	},
+}
+
+// aws is Bedrock, with those whose bodies its models answer in.
+var aws = bedrock.Dialect{
+	Anthropic: bedrock.Guest{
+		ReadRequest: anthropic.Dialect{}.ReadRequest,
+		NewReader:   func(x *llm.Exchange) bedrock.Reading { return anthropic.Dialect{}.NewReader(x) },
+	},
+	OpenAI: bedrock.Guest{
+		ReadRequest: openai.Dialect{}.ReadRequest,
+		NewReader:   func(x *llm.Exchange) bedrock.Reading { return openai.Dialect{}.NewReader(x) },
+	},
+	Cohere: bedrock.Guest{
+		ReadRequest: cohere.Dialect{}.ReadRequest,
+		NewReader:   func(x *llm.Exchange) bedrock.Reading { return cohere.Dialect{}.NewReader(x) },
+	},
 }
 
 // dialectNames are the formats that a row may name. One without a row in dialects
@@ -128,6 +150,11 @@ var guests = []struct{ suffix, has, dialect string }{
 	{suffix: "/rerank", dialect: "cohere"},
 	{suffix: "/v2/chat", dialect: "cohere"},
 	{suffix: "/v2/embed", dialect: "cohere"},
+
+	{suffix: "/converse", has: "/model/", dialect: "bedrock"},
+	{suffix: "/converse-stream", has: "/model/", dialect: "bedrock"},
+	{suffix: "/invoke", has: "/model/", dialect: "bedrock"},
+	{suffix: "/invoke-with-response-stream", has: "/model/", dialect: "bedrock"},
 }
 
 func dialectOf(name string) dialect {

@@ -88,6 +88,8 @@ func (r *Reader) piece(data []byte, at time.Time) (whole bool) {
 			case "citation-start":
 				r.citations++
 			}
+		case "is_finished":
+			r.done = r.done || string(m.Val) == "true"
 		case "index":
 			n, _ := params.Count(m.Val)
 			index = int(min(n, 1<<20))
