@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"io"
+	"sync"
 
 	"github.com/spanwire/spanwire/llm"
 )
@@ -21,12 +22,37 @@ type capture struct {
 
 func (c *capture) reset(limit int) { *c = capture{limit: limit} }
 
-// expect makes room for a body of n bytes. It trusts n only up to 1 MiB: a length
-// is easily claimed.
+// expect makes room for a body of n bytes. It trusts n only up to maxTrusted: a
+// length is easily claimed.
 func (c *capture) expect(n int64) {
-	if want := min(n, int64(c.limit), 1<<20); want > int64(cap(c.data)) {
-		c.data = append(make([]byte, 0, want), c.data...)
+	want := min(n, int64(c.limit), maxTrusted)
+	if want <= int64(cap(c.data)) {
+		return
 	}
+	if want > smallBody {
+		if b, ok := copies.Get().(*[]byte); ok && int64(cap(*b)) >= want {
+			c.data = append((*b)[:0], c.data...)
+			return
+		}
+	}
+	c.data = append(make([]byte, 0, want), c.data...)
+}
+
+const (
+	maxTrusted = 1 << 20
+	smallBody  = 4 << 10 // copies up to here are always worth their room
+)
+
+// copies are buffers of bodies that were not recorded.
+var copies sync.Pool
+
+// recycle gives the buffer back; nobody may use the copy any more.
+func (c *capture) recycle() {
+	if cap(c.data) > smallBody && cap(c.data) <= maxTrusted {
+		b := c.data[:0]
+		copies.Put(&b)
+	}
+	c.data = nil
 }
 
 func (c *capture) write(p []byte) {

@@ -50,9 +50,12 @@ func (c Config) Validate() error {
 }
 
 // Recorder takes finished exchanges, which are its own from then on. Record must
-// not block; it reports whether there was room.
+// not block; it reports whether there was room. Pressed says that there is no room
+// for the copies of large request bodies at the moment: they are then left out
+// beforehand, and their memory is used again.
 type Recorder interface {
 	Record(*llm.Exchange) bool
+	Pressed() bool
 }
 
 // Settings is what code sets.

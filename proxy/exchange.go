@@ -233,6 +233,10 @@ func (x *exchange) finish() {
 	}
 	ex.End = time.Now()
 	ex.Request = x.captured.body()
+	if len(ex.Request.Data) > smallBody && x.s.set.Recorder.Pressed() {
+		ex.Request = llm.Body{Size: ex.Request.Size, Truncated: true}
+		x.captured.recycle()
+	}
 	st := &x.s.stats
 	switch ex.Ended {
 	case llm.EndClientGone:

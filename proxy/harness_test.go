@@ -46,10 +46,13 @@ type bench struct {
 	upLn     net.Listener
 	records  chan *llm.Exchange
 	accepted atomic.Int64
+	pressed  atomic.Bool
 	conns    sync.WaitGroup
 }
 
 func (b *bench) Record(ex *llm.Exchange) bool { b.records <- ex; return true }
+
+func (b *bench) Pressed() bool { return b.pressed.Load() }
 
 func (b *bench) Route(method, target string, h llm.Header) (Route, error) {
 	if strings.HasPrefix(target, "/nowhere") {

@@ -203,6 +203,34 @@ func TestLargeBodiesStreamThrough(t *testing.T) {
 	}
 }
 
+// When the recorder is pressed, large bodies pass as ever and are not copied for it.
+func TestPressedRecorderGetsNoLargeBodies(t *testing.T) {
+	got := make(chan string, 1)
+	b := start(t, answering(hello, got))
+	p := b.dial()
+	b.pressed.Store(true)
+	for range 3 {
+		body := strings.Repeat("x", 100<<10)
+		p.send(post("/", body)).expect(hello)
+		if g := <-got; !strings.HasSuffix(g, body) {
+			t.Error("the body did not pass whole")
+		}
+		if req := b.record().Request; req.Data != nil || req.Size != 100<<10 || !req.Truncated {
+			t.Errorf("recorded %d of %d bytes", len(req.Data), req.Size)
+		}
+	}
+	p.send(post("/", "small")).expect(hello)
+	if req := b.record().Request; string(req.Data) != "small" {
+		t.Errorf("recorded %q", req.Data)
+	}
+	<-got
+	b.pressed.Store(false)
+	p.send(post("/", strings.Repeat("y", 100<<10))).expect(hello)
+	if req := b.record().Request; string(req.Data) != strings.Repeat("y", 100<<10) {
+		t.Error("a body is not whole when it may be kept")
+	}
+}
+
 // An upstream may answer before the request was read to its end.
 func TestEarlyAnswer(t *testing.T) {
 	b := start(t, func(c net.Conn) {

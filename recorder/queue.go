@@ -54,6 +54,10 @@ const smallBody = 4 << 10
 // The mutex is held.
 func (q *queue) strip(it *item) {
 	body := &it.ex.Request
+	if body.Data == nil && body.Truncated {
+		it.bare = true // the relay has left it out: see Pressed
+		return
+	}
 	if q.bytes+it.bytes <= q.maxBytes/2 || cap(body.Data) <= smallBody {
 		return
 	}
@@ -75,6 +79,16 @@ func newQueue(maxCount int, maxBytes int64, delay time.Duration) *queue {
 	q.timer.Stop()
 	return q
 }
+
+// pressed says whether bodies are being left out.
+func (q *queue) pressed() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.bytes > q.maxBytes/2-largeBody
+}
+
+// largeBody is about what a body brings that makes the difference.
+const largeBody = 64 << 10
 
 // put adds an exchange, or says why not. It never waits.
 func (q *queue) put(ex *llm.Exchange) (no reason, ok bool) {

@@ -71,6 +71,10 @@ func (r *Recorder) Record(ex *llm.Exchange) bool {
 	return true
 }
 
+// Pressed says that the copy of a large request body would be left out now: who
+// has one may keep its memory. It never waits for more than a few instructions.
+func (r *Recorder) Pressed() bool { return r.queue.pressed() }
+
 // Close takes nothing more, reads what waits, hands it to the sinks and closes
 // them: each when it got its last batch, so that a slow sink does not use up the
 // time of another. When ctx ends first, what is left is counted as lost, sinks

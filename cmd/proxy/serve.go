@@ -68,6 +68,7 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 	if err != nil {
 		return fmt.Errorf("tokenizer: %w", err)
 	}
+	go tokenizer.Warm()
 	sinks := []recorder.NamedSink{{Name: "tracing", Sink: traces}}
 	if s.sink != nil {
 		sinks = append(sinks, recorder.NamedSink{Name: "extra", Sink: s.sink})
