@@ -214,6 +214,47 @@ func TestCalibrationOutlivesTheProgram(t *testing.T) {
 	}
 }
 
+// A model of which every call was unfit to learn from is not in the file, which
+// would be refused otherwise.
+func TestCalibrationKeepsWhatWasLearnt(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "calibration.json")
+	c, err := Open(Config{CalibrationFile: file}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	odd := reported("acme-2", 2000)
+	odd.Tools = []llm.Tool{{Type: "web_search"}}
+	c.Count(odd)
+	c.Count(reported("acme-1", 2000))
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = Open(Config{CalibrationFile: file}, nil); err != nil || len(c.factors.models) != 1 {
+		t.Fatalf("%v: %v", c, err)
+	}
+}
+
+// Beside tools, and with several calls at once, answers cost a little more.
+func TestAnswersOfCallsWithTools(t *testing.T) {
+	call := chatCall("gpt-4o")
+	call.Tools = []llm.Tool{{Type: "function", Name: "f"}}
+	New().Count(call)
+	if out, _ := call.Usage.Output(); out != 3 {
+		t.Errorf("a text beside tools has %d tokens, want 3", out)
+	}
+	one := llm.Part{Type: llm.PartToolCall, Name: "f", Arguments: "{}"}
+	count := func(parts ...llm.Part) int64 {
+		call := chatCall("gpt-4o")
+		call.Output = []llm.Message{{Role: "assistant", Parts: parts}}
+		New().Count(call)
+		out, _ := call.Usage.Output()
+		return out
+	}
+	if a, b := count(one), count(one, one); b != 2*a+14 {
+		t.Errorf("a call has %d tokens, two at once %d", a, b)
+	}
+}
+
 func TestCalibrationIsWrittenNowAndThen(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "calibration.json")
 	synctest.Test(t, func(t *testing.T) {

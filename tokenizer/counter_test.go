@@ -85,7 +85,7 @@ func TestACutAnswerIsPartial(t *testing.T) {
 		call = chatCall("claude-opus-5")
 		call.Ended = end
 		call.Usage.Set(llm.UncachedInput, 11) // told at the start of the stream
-		counted(t, call, 11, 3, llm.UsagePartial)
+		counted(t, call, 11, 7, llm.UsagePartial)
 		call = chatCall("gpt-4o")
 		call.Ended, call.Output = end, nil // broke off before the first word
 		counted(t, call, 9, 0, llm.UsagePartial)
@@ -134,7 +134,7 @@ func TestWhatCannotBeCountedIsEstimated(t *testing.T) {
 		counted(t, call, in, 2, llm.UsageEstimated)
 	}
 	f(9, func(c *llm.Call) { c.RequestModel = "a-model-of-ours" })
-	f(10, func(c *llm.Call) { c.RequestModel = "gemini-2.5-pro"; c.Output[0].Parts[0].Content = "hello world" })
+	f(2, func(c *llm.Call) { c.RequestModel = "gemini-2.5-pro"; c.Output[0].Parts[0].Content = "hello world" })
 	f(94, func(c *llm.Call) {
 		c.Input[0].Parts = append(c.Input[0].Parts, llm.Part{Type: llm.PartURI, Modality: "image", URI: "https://x.test/a.png"})
 	})
@@ -184,8 +184,11 @@ func TestModelNames(t *testing.T) {
 	for _, s := range []string{"gpt-4o", "GPT-4o-2024-08-06", "ft:gpt-4o-mini-2024-07-18:acme::x", "openai/gpt-4.1", "chatgpt-4o-latest", "gpt-4.5-preview", "gpt-4o:nitro"} {
 		f(s, o200k, 100, true, "gpt-4o")
 	}
-	for _, s := range []string{"gpt-5", "gpt-6.1-terra", "o1", "o3-mini", "o4-mini-2025-04-16", "codex-mini", "openai.gpt-oss-120b-1:0", "accounts/fireworks/models/gpt-oss-20b", "gpt-oss:20b"} {
+	for _, s := range []string{"gpt-5", "gpt-6.1-terra", "o1", "o3-mini", "o4-mini-2025-04-16", "codex-mini"} {
 		f(s, o200k, 100, true, "gpt-5")
+	}
+	for _, s := range []string{"openai.gpt-oss-120b-1:0", "accounts/fireworks/models/gpt-oss-20b", "gpt-oss:20b"} {
+		f(s, o200k, 100, true, "gpt-oss")
 	}
 	for _, s := range []string{"gpt-4", "gpt-4-0613", "gpt-4-turbo", "gpt-3.5-turbo", "gpt-35-turbo-16k", "openai/gpt-4-32k"} {
 		f(s, cl100k, 100, true, "gpt-4o")
@@ -194,14 +197,22 @@ func TestModelNames(t *testing.T) {
 	f("davinci-002", cl100k, 100, true, "gpt-4o")
 	f("text-davinci-003", p50k, 100, true, "gpt-4o")
 	f("davinci", r50k, 100, true, "gpt-4o")
-	for name, p := range map[string]int64{
-		"claude-3-5-sonnet-20241022": 113, "claude-opus-4-6": 113, "claude-sonnet-4-20250514": 113, "us.anthropic.claude-opus-4-5-20251101-v1:0": 113,
-		"claude-opus-4-7": 143, "claude-opus-4-8-20260401": 143, "claude-opus-5-5": 143, "anthropic/claude-sonnet-5": 143,
-		"gemini-3.8-flash": 106, "mistral-large-latest": 105, "deepseek-v4-pro": 103, "meta-llama/llama-3.3-70b": 103,
-		"qwen3-max": 105, "grok-4.6": 97, "amazon.nova-lite-v1:0": 100, "whatever": 100, "": 100,
-	} {
-		f(name, o200k, p, false, "gpt-4o")
+	g := func(percent int64, style string, names ...string) {
+		t.Helper()
+		for _, name := range names {
+			f(name, o200k, percent, false, style)
+		}
 	}
+	g(113, "claude", "claude-3-5-sonnet-20241022", "claude-sonnet-4-20250514", "claude-opus-4-1")
+	g(113, "claude-4.5", "claude-opus-4-6", "us.anthropic.claude-opus-4-5-20251101-v1:0", "claude-haiku-4.5")
+	g(143, "claude-4.5", "claude-opus-4-7", "claude-opus-4-8-20260401", "claude-opus-5-5", "anthropic/claude-sonnet-5")
+	g(106, "gemini", "gemini-3.8-flash")
+	g(105, "mistral", "mistral-large-latest")
+	g(103, "long-tools", "deepseek-v4-pro")
+	g(105, "long-tools", "qwen3-max")
+	g(97, "long-tools", "grok-4.6")
+	g(103, "plain", "meta-llama/llama-3.3-70b")
+	g(100, "plain", "amazon.nova-lite-v1:0", "whatever", "")
 	// The deployment's name says nothing; what answered does, and the other way round.
 	call := chatCall("prod-7")
 	call.ResponseModel = "gpt-35-turbo"

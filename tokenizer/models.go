@@ -37,7 +37,7 @@ type (
 	family struct {
 		Model   string `json:"model"`
 		Percent int64  `json:"percent"`
-		Style   string `json:"style"` // how they wrap a chat; "" as the first style
+		Style   string `json:"style"` // how they wrap a chat
 		re      *regexp.Regexp
 	}
 	// style is models that wrap a chat in the same way. All numbers are tokens.
@@ -138,6 +138,7 @@ func find(name string) model {
 		}
 		return m
 	}
+	m.style = styleNamed(plain)
 	for i := range rules.Families {
 		if rules.Families[i].re.MatchString(m.name) {
 			m.percent = rules.Families[i].Percent
@@ -148,14 +149,16 @@ func find(name string) model {
 	return m
 }
 
-// styleNamed returns a style by its name; "" is the first.
+// plain is the style of models of which nothing is known.
+const plain = "plain"
+
 func styleNamed(name string) *style {
 	for i := range rules.Styles {
 		if rules.Styles[i].Name == name {
 			return &rules.Styles[i]
 		}
 	}
-	return &rules.Styles[0]
+	panic(fmt.Sprintf("BUG: overheads.json: no style %q", name))
 }
 
 // own returns the model's encoding by the longest prefix that fits, or "".

@@ -180,7 +180,7 @@ func (w *work) answer() {
 	silent := true
 	for i := range w.call.Output {
 		m := &w.call.Output[i]
-		said := false
+		said, calls := false, 0
 		for j := 0; j < len(m.Parts); j++ {
 			p := &m.Parts[j]
 			silent = false
@@ -193,12 +193,19 @@ func (w *work) answer() {
 				reasoning += n
 			case llm.PartToolCall:
 				text += n + w.wrap.AnswerCall
+				calls++
 			default:
 				text, said = text+n, true
 			}
 		}
 		if said && w.call.Operation != opCompletion {
 			text += w.wrap.Answer
+			if len(w.call.Tools) > 0 {
+				text += w.wrap.BesideTools
+			}
+		}
+		if calls > 1 {
+			text += w.wrap.Parallel
 		}
 	}
 	if silent { // filtered, or not kept: no model answers with nothing

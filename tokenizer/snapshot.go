@@ -146,6 +146,9 @@ func (fs *factors) snapshot() (data []byte, changed bool) {
 	fs.changed = false
 	lines := make([]string, 0, len(fs.models))
 	for k, l := range fs.models {
+		if l.calls == 0 {
+			continue
+		}
 		line, err := json.Marshal(snapshotLine{k.provider, k.model, l.calls, l.counted, l.actual, l.last.UTC()})
 		if err != nil {
 			continue // a date that JSON cannot hold
