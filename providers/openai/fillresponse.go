@@ -167,18 +167,24 @@ func (r *response) pending() bool {
 }
 
 // addFees sets what is billed a call. What the provider counted goes before what
-// the items show.
+// the items show; 0 is only said where it was told.
 func (r *response) addFees(u *llm.Usage, n tally) {
-	told := []byte(gjson.GetBytes(r.tools, "web_search.num_requests").Raw)
-	if w, ok := count(told); ok {
-		u.Set(llm.WebSearches, w)
-	} else if _, known := u.Get(llm.WebSearches); !known && n.web > 0 {
-		u.Set(llm.WebSearches, int64(n.web))
-	}
-	if f, ok := count([]byte(gjson.GetBytes(r.tools, "file_search.num_requests").Raw)); ok {
-		u.Set(llm.FileSearches, f)
-	} else if n.files > 0 {
-		u.Set(llm.FileSearches, int64(n.files))
+	for _, f := range []struct {
+		kind  llm.UsageKind
+		told  string // in tool_usage
+		own   string // in the usage of xAI
+		items int
+	}{
+		{llm.WebSearches, "web_search.num_requests", "server_side_tool_usage_details.web_search_calls", n.web},
+		{llm.FileSearches, "file_search.num_requests", "server_side_tool_usage_details.file_search_calls", n.files},
+	} {
+		if v, ok := count([]byte(gjson.GetBytes(r.tools, f.told).Raw)); ok {
+			u.Set(f.kind, v)
+		} else if v, ok := count([]byte(gjson.GetBytes(r.usage, f.own).Raw)); ok {
+			u.Set(f.kind, v)
+		} else if _, known := u.Get(f.kind); !known && f.items > 0 {
+			u.Set(f.kind, int64(f.items))
+		}
 	}
 }
 
