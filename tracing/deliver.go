@@ -11,30 +11,16 @@ import (
 func (e *exporter) deliver(batch [][]byte) {
 	deadline := time.Now().Add(e.retry.MaxElapsed)
 	pause := e.retry.Initial
-	for attempt := 0; ; attempt++ {
-		rejected, err := e.sender.send(e.ctx, batch)
-		if err == nil {
-			rejected = min(max(rejected, 0), int64(len(batch)))
-			e.counts.sent.Add(int64(len(batch)) - rejected)
-			if rejected > 0 {
-				e.drop(dropRejected, int(rejected), nil)
-			}
+	for {
+		told := e.attempt(e.ctx, batch)
+		switch {
+		case told == nil:
 			return
-		}
-		if e.ctx.Err() != nil {
+		case e.ctx.Err() != nil:
 			e.drop(dropShutdown, len(batch), nil)
 			return
-		}
-		var told *sendError
-		if !errors.As(err, &told) {
-			told = &sendError{err: err}
-		}
-		switch {
 		case told.tooBig:
-			e.deliverSmaller(batch, err)
-			return
-		case !told.retry:
-			e.drop(dropPermanent, len(batch), err)
+			_ = e.smaller(batch, told, func(part [][]byte) error { e.deliver(part); return nil })
 			return
 		}
 		wait := told.after
@@ -43,12 +29,35 @@ func (e *exporter) deliver(batch [][]byte) {
 			pause = min(2*pause, e.retry.Max)
 		}
 		if time.Now().Add(wait).After(deadline) {
-			e.drop(dropExpired, len(batch), err)
+			e.drop(dropExpired, len(batch), told)
 			return
 		}
 		e.counts.retries.Add(1)
 		sleep(e.ctx, wait)
 	}
+}
+
+// attempt sends a batch once. It returns nil when the batch is done with: accepted,
+// or refused for good, which is counted.
+func (e *exporter) attempt(ctx context.Context, batch [][]byte) *sendError {
+	rejected, err := e.sender.send(ctx, batch)
+	if err == nil {
+		rejected = min(max(rejected, 0), int64(len(batch)))
+		e.counts.sent.Add(int64(len(batch)) - rejected)
+		if rejected > 0 {
+			e.drop(dropRejected, int(rejected), nil)
+		}
+		return nil
+	}
+	var told *sendError
+	if !errors.As(err, &told) {
+		told = &sendError{err: err}
+	}
+	if !told.retry && !told.tooBig && ctx.Err() == nil {
+		e.drop(dropPermanent, len(batch), err)
+		return nil
+	}
+	return told
 }
 
 // jitter spreads a pause by a third either way, so that the senders of many
@@ -70,22 +79,20 @@ func sleep(ctx context.Context, d time.Duration) {
 // smallestSpan is where cutting a span's content further is given up.
 const smallestSpan = 16 << 10
 
-// deliverSmaller halves a batch that is too big for the receiver. A single span
+// smaller sends a batch that is too big for the receiver by halves. A single span
 // loses half of its content at a time.
-func (e *exporter) deliverSmaller(batch [][]byte, err error) {
+func (e *exporter) smaller(batch [][]byte, err error, send func([][]byte) error) error {
 	if len(batch) > 1 {
 		e.counts.splits.Add(1)
 		half := len(batch) / 2
-		e.deliver(batch[:half])
-		e.deliver(batch[half:])
-		return
+		return errors.Join(send(batch[:half]), send(batch[half:]))
 	}
 	span := batch[0]
 	short, ok := shortenSpan(span, len(span)/2)
 	if len(span) < smallestSpan || !ok {
 		e.drop(dropTooLarge, 1, err)
-		return
+		return nil
 	}
 	e.counts.shortened.Add(1)
-	e.deliver([][]byte{short})
+	return send([][]byte{short})
 }

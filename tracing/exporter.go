@@ -101,9 +101,11 @@ type exporter struct {
 	retry  Retry
 	queue  *queue
 	sender sender
-	counts *counters
-	log    *slog.Logger
-	quiet  atomic.Int64 // unix nanoseconds before which no further failure is logged
+	// senders is how many batches may be in flight.
+	senders int
+	counts  *counters
+	log     *slog.Logger
+	quiet   atomic.Int64 // unix nanoseconds before which no further failure is logged
 
 	ctx    context.Context // done when closing has no time left
 	cancel context.CancelFunc
@@ -113,15 +115,14 @@ type exporter struct {
 func startExporter(name string, kind exporterKind, cfg Config, s sender, log *slog.Logger) *exporter {
 	e := &exporter{
 		name: name, format: kind.format, retry: cfg.Retry, queue: newQueue(cfg.Batch, cfg.QueueBytes),
-		sender: s, counts: newCounters(), log: log,
+		sender: s, senders: cfg.Batch.Senders, counts: newCounters(), log: log,
+	}
+	if kind.ordered {
+		e.senders = 1
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.done.Go(func() { e.queue.run(e.ctx) })
-	senders := cfg.Batch.Senders
-	if kind.ordered {
-		senders = 1
-	}
-	for range senders {
+	for range e.senders {
 		e.done.Go(func() {
 			for batch := range e.queue.batches {
 				e.deliver(batch)

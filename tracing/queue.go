@@ -118,21 +118,28 @@ func (q *queue) take() (batch [][]byte, wait time.Duration, done bool) {
 	if !q.closed && !q.full() && wait > 0 {
 		return nil, wait, false
 	}
-	n, size := 0, 0
-	for n < len(q.spans) && n < q.batch.Spans {
-		if n > 0 && size+len(q.spans[n]) > q.batch.Bytes {
-			break
-		}
-		size += len(q.spans[n])
-		n++
-	}
+	n := q.batch.fit(q.spans)
+	size := size(q.spans[:n])
 	batch = append(batch, q.spans[:n]...)
 	rest := copy(q.spans, q.spans[n:])
 	clear(q.spans[rest:])
 	q.spans = q.spans[:rest]
-	q.waiting -= int64(size)
+	q.waiting -= size
 	q.out += n
 	return batch, 0, false
+}
+
+// fit returns how many spans make a batch: as many as may be in one, at least one.
+func (b Batch) fit(spans [][]byte) int {
+	n, size := 0, 0
+	for n < len(spans) && n < b.Spans {
+		if n > 0 && size+len(spans[n]) > b.Bytes {
+			break
+		}
+		size += len(spans[n])
+		n++
+	}
+	return n
 }
 
 // giveBack puts a batch that nobody took back in front, to be counted as left over.

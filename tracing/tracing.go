@@ -136,7 +136,7 @@ func (t *Tracing) Consume(_ context.Context, calls []*llm.Call) error {
 	}
 	for _, c := range calls {
 		t.metrics.record(c)
-		if t.cfg.HonourSampled && c.Place.Remote && c.Place.Flags&1 == 0 {
+		if t.skips(c) {
 			t.unsampled.Add(1)
 			continue
 		}
