@@ -10,7 +10,7 @@ BENCH       ?= .
 COUNT       ?= 6
 IMAGE       ?= spanwire:$(VERSION)
 
-.PHONY: build check vet staticcheck tidy test race fuzz bench collector clients demo image clean help
+.PHONY: build check vet staticcheck tidy test race fuzz bench accuracy growth collector clients demo image clean help
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,12 @@ fuzz: ## every fuzz target for FUZZTIME (10s) each
 
 bench: ## benchmarks, COUNT (6) runs each, for benchstat; BENCH chooses
 	$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem -count=$(COUNT) ./...
+
+accuracy: ## docs/accuracy.md: token counts against what recorded traffic reports (SPANWIRE_DATA)
+	$(GO) test ./cmd/proxy -run='^TestAccuracy$$' -count=1 -args -accuracy="$(CURDIR)/docs/accuracy.md"
+
+growth: ## docs/growth.md: how counting grows with a text, beside tiktoken-go
+	$(GO) test ./tokenizer -run='^TestGrowth$$' -count=1 -timeout=20m -args -growth="$(CURDIR)/docs/growth.md"
 
 collector: ## spans into a real OpenTelemetry Collector (a large build the first time)
 	cd internal/collectortest && $(GO) test -count=1 ./...
