@@ -21,6 +21,11 @@ import (
 var version = "dev"
 
 func main() {
+	// Most of the heap is vocabularies and tables, which cost the collector nothing
+	// to mark: collecting more often is cheap here, and halves what waits for it.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
 	// Room for a second signal of each kind, which ends the program at once.
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
