@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/viper"
 
 	"github.com/spanwire/spanwire/attribution"
+	"github.com/spanwire/spanwire/journal"
 	"github.com/spanwire/spanwire/pricing"
 	"github.com/spanwire/spanwire/proxy"
 	"github.com/spanwire/spanwire/recorder"
@@ -58,6 +59,13 @@ type Config struct {
 	Tokenizer tokenizer.Config `mapstructure:"tokenizer"`
 	Recorder  recorder.Config  `mapstructure:"recorder"`
 	Tracing   tracing.Config   `mapstructure:"tracing"`
+
+	DataDir string         `mapstructure:"data_dir"` // of everything that is kept
+	Journal journal.Config `mapstructure:"journal"`
+	Audit   struct {
+		Retention  time.Duration `mapstructure:"retention"`
+		SigningKey Secret        `mapstructure:"signing_key"` // Ed25519 seed
+	} `mapstructure:"audit"`
 
 	Log struct {
 		Level  string `mapstructure:"level"`  // debug, info, warn, error
@@ -150,25 +158,25 @@ type Secret struct {
 func (s *Secret) read() (string, error) {
 	switch {
 	case s.Env != "" && s.File != "":
-		return "", errors.New("api_key: give env or file, not both")
+		return "", errors.New("give env or file, not both")
 	case s.Env != "":
 		v := os.Getenv(s.Env)
 		if v == "" {
-			return "", fmt.Errorf("api_key: environment variable %s is not set", s.Env)
+			return "", fmt.Errorf("environment variable %s is not set", s.Env)
 		}
 		return v, nil
 	case s.File != "":
 		b, err := os.ReadFile(s.File)
 		if err != nil {
-			return "", fmt.Errorf("api_key: %w", err)
+			return "", err
 		}
 		key := strings.TrimSpace(string(b))
 		if key == "" || strings.ContainsAny(key, "\r\n") {
-			return "", fmt.Errorf("api_key: %s does not hold one line", s.File)
+			return "", fmt.Errorf("%s does not hold one line", s.File)
 		}
 		return key, nil
 	}
-	return "", errors.New("api_key: needs env (name of an environment variable) or file (path)")
+	return "", errors.New("needs env (name of an environment variable) or file (path)")
 }
 
 // defaultConfig returns the defaults of every key.
@@ -183,6 +191,8 @@ func defaultConfig() Config {
 		Proxy:           proxy.DefaultConfig(),
 		Recorder:        recorder.DefaultConfig(),
 		Tracing:         tracing.DefaultConfig(),
+		DataDir:         "./spanwire-data",
+		Journal:         journal.DefaultConfig(),
 	}
 	c.Timeouts.Connect = 10 * time.Second
 	c.Timeouts.TLS = 10 * time.Second

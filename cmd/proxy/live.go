@@ -59,7 +59,7 @@ func newParts(c Config) (*parts, error) {
 		if p.APIKey != nil {
 			key, err := p.APIKey.read()
 			if err != nil {
-				return nil, fmt.Errorf("providers: %s: %w", p.Name, err)
+				return nil, fmt.Errorf("providers: %s: api_key: %w", p.Name, err)
 			}
 			e.APIKey = key
 		}

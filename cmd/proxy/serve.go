@@ -69,13 +69,13 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 		return fmt.Errorf("tokenizer: %w", err)
 	}
 	go tokenizer.Warm()
-	sinks := []recorder.NamedSink{{Name: "tracing", Sink: traces}}
-	if s.sink != nil {
-		sinks = append(sinks, recorder.NamedSink{Name: "extra", Sink: s.sink})
+	to, err := sinks(&cfg.Config, traces, s.sink, log)
+	if err != nil {
+		return errors.Join(err, traces.Close(ctx))
 	}
 	rec := recorder.New(cfg.Recorder, recorder.Stages{
 		Reader: live, Tracer: traces, Attributor: live, Counter: counter, Pricer: live,
-		Place: traces.Place, Sinks: sinks, Log: log,
+		Place: traces.Place, Sinks: to, Log: log,
 	})
 	relay, err := proxy.New(cfg.Proxy, proxy.Settings{
 		Router: live, Recorder: rec, Directive: live.Directive, TLS: certs.config(cfg.Config), Log: log,
@@ -218,6 +218,9 @@ func greet(out io.Writer, cfg loaded, at addresses, exporters []string) {
 	}
 	for _, e := range exporters {
 		fmt.Fprintf(&b, "spans: %s\n", e)
+	}
+	if cfg.journals() {
+		fmt.Fprintf(&b, "journal: %s\n", cfg.journalDir())
 	}
 	fmt.Fprintf(&b, "\n  export OPENAI_BASE_URL=%s/v1\n\n", url)
 	_, _ = io.WriteString(out, b.String()) // nobody may be reading

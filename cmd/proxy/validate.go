@@ -62,6 +62,7 @@ func (c *Config) validate() error {
 	check("proxy", c.Proxy.Validate())
 	check("recorder", c.Recorder.Validate())
 	check("tracing", c.Tracing.Validate())
+	check("", c.validateJournal())
 	return errors.Join(errs...)
 }
 
@@ -81,7 +82,7 @@ func (p *Provider) validate() error {
 	}
 	if p.APIKey != nil {
 		_, err := p.APIKey.read()
-		errs = append(errs, err)
+		errs = append(errs, named("api_key", err))
 	}
 	for name, value := range p.Headers {
 		if !fieldName.MatchString(name) || strings.ContainsFunc(value, unicode.IsControl) {

@@ -66,7 +66,7 @@ var table = map[string]pkg{
 
 	// The only one that knows them all; nobody imports it.
 	"cmd/proxy": {level: 6, ours: []string{
-		"llm", "attribution", "pricing", "tokenizer", "providers", "tracing", "proxy", "recorder",
+		"llm", "attribution", "journal", "pricing", "tokenizer", "providers", "tracing", "proxy", "recorder",
 		"internal/encoding", "internal/fakellm",
 	}},
 }

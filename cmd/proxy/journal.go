@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spanwire/spanwire/journal"
+	"github.com/spanwire/spanwire/llm"
+	"github.com/spanwire/spanwire/recorder"
+	"github.com/spanwire/spanwire/tracing"
+)
+
+// journalDir returns the folder of the journal.
+func (c *Config) journalDir() string {
+	if c.Journal.Dir != "" {
+		return c.Journal.Dir
+	}
+	return filepath.Join(c.DataDir, "journal")
+}
+
+// journals says whether calls go through a journal.
+func (c *Config) journals() bool { return c.Journal.Mode != journal.ModeOff }
+
+// signingKey returns what checkpoints are signed with, or nil when none is configured.
+func (c *Config) signingKey() (ed25519.PrivateKey, error) {
+	if c.Audit.SigningKey == (Secret{}) {
+		return nil, nil
+	}
+	text, err := c.Audit.SigningKey.read()
+	if err != nil {
+		return nil, err
+	}
+	return journal.SigningKey(text)
+}
+
+func (c *Config) validateJournal() error {
+	errs := []error{named("journal", c.Journal.Validate())}
+	if c.Journal.Mode == journal.ModeStrict {
+		errs = append(errs, errors.New("journal.mode: strict: this version does not hold answers back for the journal; use on"))
+	}
+	if c.DataDir == "" {
+		errs = append(errs, errors.New("data_dir: must name a folder"))
+	}
+	if c.Audit.Retention < 0 {
+		errs = append(errs, errors.New("audit.retention: must not be negative"))
+	}
+	_, err := c.signingKey()
+	return errors.Join(append(errs, named("audit.signing_key", err))...)
+}
+
+// openJournal opens the journal and lets each exporter follow it.
+func openJournal(cfg *Config, traces *tracing.Tracing, log *slog.Logger) (*journal.Journal, error) {
+	key, err := cfg.signingKey()
+	if err != nil {
+		return nil, fmt.Errorf("audit.signing_key: %w", err)
+	}
+	c := cfg.Journal
+	c.Dir = cfg.journalDir()
+	j, err := journal.Open(c, journal.Settings{Retention: cfg.Audit.Retention, SigningKey: key, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range traces.Names() {
+		err := j.Follow(followerOf(name), func(ctx context.Context, calls []*llm.Call) error {
+			return traces.Deliver(ctx, name, calls)
+		})
+		if err != nil {
+			return nil, errors.Join(err, j.Close(context.Background()))
+		}
+	}
+	return j, nil
+}
+
+var notInNames = regexp.MustCompile(`[^a-z0-9_-]+`)
+
+// followerOf returns the name under which an exporter follows the journal: its own,
+// where that can be a file's. It must stay the same from one start to the next.
+func followerOf(exporter string) string {
+	name := "tracing." + notInNames.ReplaceAllString(strings.ToLower(exporter), "-")
+	if len(name) > 48 {
+		name = name[:48]
+	}
+	if name != "tracing."+exporter {
+		sum := sha256.Sum256([]byte(exporter)) // two names may look alike now
+		name += "." + hex.EncodeToString(sum[:4])
+	}
+	return name
+}
+
+// keeping is the recorder's sink where there is a journal: calls are counted and
+// made durable, and go to the exporters from there.
+type keeping struct {
+	journal *journal.Journal
+	traces  *tracing.Tracing
+}
+
+// Consume returns when the calls are durable. While the disk is full it waits.
+func (k keeping) Consume(ctx context.Context, calls []*llm.Call) error {
+	k.traces.Count(calls)
+	return k.journal.Consume(ctx, calls)
+}
+
+// partingTime is what the exporters keep of the time to close for their last words.
+const partingTime = 2 * time.Second
+
+// Close lets the exporters have what they do not have yet, as long as they take it.
+// The rest they get after the next start.
+func (k keeping) Close(ctx context.Context) error {
+	followers, cancel := ctx, func() {}
+	if end, ok := ctx.Deadline(); ok {
+		followers, cancel = context.WithDeadline(ctx, end.Add(-partingTime))
+	}
+	defer cancel()
+	err := k.journal.Close(followers)
+	return errors.Join(err, k.traces.Close(ctx))
+}
+
+// sinks returns what the recorder hands calls to.
+func sinks(cfg *Config, traces *tracing.Tracing, extra recorder.Sink, log *slog.Logger) (out []recorder.NamedSink, err error) {
+	first := recorder.NamedSink{Name: "tracing", Sink: traces}
+	if cfg.journals() {
+		j, err := openJournal(cfg, traces, log)
+		if err != nil {
+			return nil, err
+		}
+		first = recorder.NamedSink{Name: "journal", Sink: keeping{j, traces}}
+		if err := publishJournal(traces, j); err != nil {
+			return nil, errors.Join(fmt.Errorf("publish metrics: %w", err), j.Close(context.Background()))
+		}
+	}
+	out = append(out, first)
+	if extra != nil {
+		out = append(out, recorder.NamedSink{Name: "extra", Sink: extra})
+	}
+	return out, nil
+}
+
+// publishJournal makes the counts of the journal metrics.
+func publishJournal(t *tracing.Tracing, j *journal.Journal) error {
+	var errs []error
+	gauge := func(name, unit, description string, read func(journal.Stats) int64) {
+		errs = append(errs, t.Gauge(name, unit, description, func() int64 { return read(j.Stats()) }))
+	}
+	counter := func(name, unit, description string, read func(journal.Stats) int64) {
+		errs = append(errs, t.Counter(name, unit, description, func() int64 { return read(j.Stats()) }))
+	}
+	gauge("spanwire.journal.size", "By", "Size of the journal's files.", func(s journal.Stats) int64 { return s.Bytes })
+	gauge("spanwire.journal.segments", "{file}", "Files of the journal.", func(s journal.Stats) int64 { return int64(s.Segments) })
+	counter("spanwire.journal.appended", "{call}", "Calls made durable.", func(s journal.Stats) int64 { return s.Appended })
+	counter("spanwire.journal.written", "By", "Bytes made durable.", func(s journal.Stats) int64 { return s.AppendedBytes })
+	counter("spanwire.journal.syncs", "{batch}", "Batches made durable, each by one fdatasync.", func(s journal.Stats) int64 { return s.Syncs })
+	counter("spanwire.journal.failures", "{attempt}", "Writes that failed and are tried again.", func(s journal.Stats) int64 { return s.Failures })
+	counter("spanwire.journal.dropped_bodies", "{call}", "Calls whose content was dropped because the journal was full.", func(s journal.Stats) int64 { return s.DroppedBodies })
+	counter("spanwire.journal.dropped", "{call}", "Calls dropped before every follower had them.", func(s journal.Stats) int64 { return s.DroppedCalls })
+	for i, f := range j.Stats().Followers {
+		who := llm.Attr{Key: "follower", Value: f.Name}
+		read := func(field func(journal.FollowerStats) int64) func() int64 {
+			return func() int64 { return field(j.Stats().Followers[i]) }
+		}
+		errs = append(errs,
+			t.Gauge("spanwire.journal.follower.lag", "{record}", "Records that a follower does not have yet.", read(func(s journal.FollowerStats) int64 { return s.LagRecords }), who),
+			t.Gauge("spanwire.journal.follower.lag.size", "By", "Bytes of these records.", read(func(s journal.FollowerStats) int64 { return s.LagBytes }), who),
+			t.Gauge("spanwire.journal.follower.lag.time", "s", "How long the oldest of them has waited.", read(func(s journal.FollowerStats) int64 { return int64(s.Lag / time.Second) }), who),
+			t.Counter("spanwire.journal.follower.delivered", "{call}", "Calls that a follower took.", read(func(s journal.FollowerStats) int64 { return s.Delivered }), who),
+			t.Counter("spanwire.journal.follower.retries", "{attempt}", "Attempts after the first.", read(func(s journal.FollowerStats) int64 { return s.Retries }), who),
+			t.Counter("spanwire.journal.follower.dropped", "{record}", "Records that were gone, or could not be read, before a follower had them.", read(func(s journal.FollowerStats) int64 { return s.Dropped }), who),
+		)
+	}
+	return errors.Join(errs...)
+}
