@@ -2,7 +2,6 @@ package providers
 
 import (
 	"cmp"
-	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/spanwire/spanwire/providers/gemini"
 	"github.com/spanwire/spanwire/providers/ollama"
 	"github.com/spanwire/spanwire/providers/openai"
+	"github.com/spanwire/spanwire/providers/textgen"
 )
 
 // Reader reads one response while it passes. Wrote is called by the goroutine of
@@ -94,6 +94,20 @@ var dialects = map[string]dialect{
 		newReader:   func(x *llm.Exchange) Reader { return aws.NewReader(x) },
 		errorBody:   aws.ErrorBody,
 	},
+	"watsonx": textsRow, "replicate": textsRow, "tgi": textsRow,
+}
+
+// texts are the text generation APIs that are like no other: one dialect, under the
+// names of those who speak it.
+var texts = textgen.Dialect{Chat: textgen.Guest{
+	ReadRequest: openai.Dialect{}.ReadRequest,
+	NewReader:   func(x *llm.Exchange) textgen.Reading { return openai.Dialect{}.NewReader(x) },
+}}
+
+var textsRow = dialect{
+	readRequest: texts.ReadRequest,
+	newReader:   func(x *llm.Exchange) Reader { return texts.NewReader(x) },
+	errorBody:   texts.ErrorBody,
 }
 
 // aws is Bedrock, with those whose bodies its models answer in.
@@ -114,7 +128,7 @@ var aws = bedrock.Dialect{
 
 // dialectNames are the formats that a row may name. One without a row in dialects
 // is relayed, and traced as plain HTTP; "http" says that it is to be.
-var dialectNames = []string{"openai", "anthropic", "gemini", "bedrock", "ollama", "cohere", "replicate", "watsonx", "http"}
+var dialectNames = []string{"openai", "anthropic", "gemini", "bedrock", "ollama", "cohere", "replicate", "watsonx", "tgi", "http"}
 
 // guests are paths of one format that vendors of other formats serve too, by
 // their end or by what is in them (wire reference, sections 1 and 2): the same path
@@ -155,13 +169,17 @@ var guests = []struct{ suffix, has, dialect string }{
 	{suffix: "/converse-stream", has: "/model/", dialect: "bedrock"},
 	{suffix: "/invoke", has: "/model/", dialect: "bedrock"},
 	{suffix: "/invoke-with-response-stream", has: "/model/", dialect: "bedrock"},
+
+	// Hugging Face's inference server, by itself and behind the router.
+	{suffix: "/generate_stream", dialect: "tgi"},
+	{has: "/hf-inference/models/", dialect: "tgi"},
 }
 
 func dialectOf(name string) dialect {
 	if d, ok := dialects[name]; ok {
 		return d
 	}
-	return plain(name)
+	return plain()
 }
 
 // dialectFor returns the format of one exchange: that of the row, unless the path
@@ -172,7 +190,7 @@ func (r *Row) dialectFor(x *llm.Exchange) dialect {
 		path = path[:i]
 	}
 	for _, g := range guests {
-		if r.Dialect != "http" && g.dialect != r.Dialect && strings.HasSuffix(path, g.suffix) && strings.Contains(path, g.has) {
+		if r.Dialect != "http" && strings.HasSuffix(path, g.suffix) && strings.Contains(path, g.has) {
 			return dialects[g.dialect]
 		}
 	}
@@ -188,7 +206,7 @@ func targetOf(x *llm.Exchange) string {
 
 // plain is an exchange whose format nobody reads here: a relayed HTTP exchange, of
 // which only the error is read by shape.
-func plain(name string) dialect {
+func plain() dialect {
 	return dialect{
 		readRequest: func(*llm.Call, *llm.Exchange) error { return nil },
 		newReader: func(x *llm.Exchange) Reader {
@@ -197,7 +215,7 @@ func plain(name string) dialect {
 			}
 			return &errorReader{}
 		},
-		errorBody: errorBodies[name].body,
+		errorBody: openai.Dialect{}.ErrorBody,
 	}
 }
 
@@ -216,23 +234,4 @@ func (r *errorReader) Finish(c *llm.Call, x *llm.Exchange) error {
 		c.ErrorType, c.ErrorMessage = cmp.Or(code, strconv.Itoa(x.Status)), message
 	}
 	return nil
-}
-
-// errorShape makes the error body of a format that is not read yet: its clients
-// still expect their own (wire reference, section 14).
-type errorShape func(status int, code, message string) any
-
-var errorBodies = map[string]errorShape{
-	"bedrock": func(_ int, _, message string) any { return map[string]any{"message": message} },
-}
-
-func (f errorShape) body(status int, code, message string) []byte {
-	if f == nil {
-		return openai.Dialect{}.ErrorBody(status, code, message)
-	}
-	b, err := json.Marshal(f(status, code, message))
-	if err != nil {
-		panic("BUG: error body: " + err.Error()) // maps of texts and numbers
-	}
-	return b
 }

@@ -69,6 +69,7 @@ var shapes = []shape{
 	{prefix: "/inference/v1/", row: "fireworks"},
 	{prefix: "/v1/predictions", row: "replicate"},
 	{prefix: "/ml/v1/", row: "watsonx"},
+	{prefix: "/ml/v1-beta/", row: "watsonx"},
 }
 
 // shaped is a shape with the row it leads to.

@@ -123,6 +123,9 @@ func List(val []byte) (list []string) {
 // Count reads a number that counts something: vendors send integers, floats and
 // texts of them (wire reference, section 1). Negative and absurd ones are none.
 func Count(val []byte) (n int64, ok bool) {
+	if n, ok := digits(val); ok {
+		return n, true
+	}
 	v := gjson.ParseBytes(val)
 	text := v.Raw
 	switch v.Type {
@@ -140,4 +143,18 @@ func Count(val []byte) (n int64, ok bool) {
 		return 0, false
 	}
 	return int64(f + 0.5), true
+}
+
+// digits reads the form that all but all counts have.
+func digits(val []byte) (n int64, ok bool) {
+	if len(val) == 0 || len(val) > 15 {
+		return 0, false
+	}
+	for _, c := range val {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = 10*n + int64(c-'0')
+	}
+	return n, true
 }

@@ -56,7 +56,8 @@ var table = map[string]pkg{
 	"providers/cohere":    {level: 4, ours: []string{"llm", "internal/apierror", "internal/content", "internal/draft", "internal/intake", "internal/jsonwalk", "internal/params", "internal/sse", "internal/toldcost"}},
 	// Guests are injected: providers/bedrock does not know their dialects.
 	"providers/bedrock": {level: 4, ours: []string{"llm", "internal/apierror", "internal/content", "internal/draft", "internal/eventstream", "internal/intake", "internal/jsonwalk", "internal/params"}},
-	"providers":         {level: 5, ours: []string{"llm", "internal/encoding", "internal/sse", "providers/openai", "providers/anthropic", "providers/gemini", "providers/ollama", "providers/cohere", "providers/bedrock"}},
+	"providers/textgen": {level: 4, ours: []string{"llm", "internal/apierror", "internal/content", "internal/draft", "internal/intake", "internal/jsonwalk", "internal/params", "internal/sse"}},
+	"providers":         {level: 5, ours: []string{"llm", "internal/encoding", "internal/sse", "providers/openai", "providers/anthropic", "providers/gemini", "providers/ollama", "providers/cohere", "providers/bedrock", "providers/textgen"}},
 	"tracing":           {level: 2, ours: []string{"llm"}},
 
 	// internal/encoding: what the relay takes out of a compressed stream it takes

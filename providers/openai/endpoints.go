@@ -36,6 +36,7 @@ var endpoints = []struct {
 	operation    string // telemetry reference, section 1.1; "" where no model works
 }{
 	{"POST", "chat/completions", chat, "chat"},
+	{"POST", "v1/chat", chat, "chat"}, // Writer
 	{"POST", "completions", completions, "text_completion"},
 	{"POST", "embeddings", embeddings, "embeddings"},
 

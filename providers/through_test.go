@@ -133,3 +133,39 @@ func TestBedrockGuests(t *testing.T) {
 		`{"index":0,"text":"yo","is_finished":false}`,
 		`{"index":0,"is_finished":true,"finish_reason":"COMPLETE","amazon-bedrock-invocationMetrics":{"inputTokenCount":4,"outputTokenCount":7,"invocationLatency":20,"firstByteLatency":10}}`), "text_completion", "", "yo", "[COMPLETE]", 4, 7)
 }
+
+// A chat of watsonx is OpenAI's, with a model under another name; Hugging Face's
+// server answers behind its router too.
+func TestTextGeneration(t *testing.T) {
+	tab := table(t, providers.Entry{Name: "watsonx", BaseURL: "https://eu-de.ml.cloud.ibm.com"})
+	f := func(row, target, request, body, operation, asked, said string, in, out int64) {
+		t.Helper()
+		x := providerstest.Fixture{Target: target, Request: []byte(request), ResponseHeader: llm.Header("Content-Type: application/json\r\n"), Response: []byte(body)}.Exchange()
+		c, err := through(tab, row).Read(x, []byte(body))
+		if err != nil || len(c.Output) != 1 || len(c.Output[0].Parts) != 1 {
+			t.Fatalf("%s: %v %+v", target, err, c)
+		}
+		i, _ := c.Usage.Input()
+		o, _ := c.Usage.Output()
+		if c.Operation != operation || c.RequestModel != asked || c.Output[0].Parts[0].Content != said || i != in || o != out {
+			t.Errorf("%s: %q %q %q %d %d", target, c.Operation, c.RequestModel, c.Output[0].Parts[0].Content, i, o)
+		}
+	}
+	f("watsonx", "/ml/v1/text/chat?version=1", `{"model_id":"ibm/granite","messages":[{"role":"user","content":"hi"}]}`,
+		`{"id":"c","model_id":"ibm/granite","model":"ibm/granite","choices":[{"index":0,"message":{"role":"assistant","content":"yo"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}`,
+		"chat", "ibm/granite", "yo", 3, 2)
+	f("watsonx", "/ml/v1/deployments/d1/text/generation?version=1", `{"input":"hi"}`,
+		`{"model_id":"ibm/granite","results":[{"generated_text":"yo","generated_token_count":2,"input_token_count":3,"stop_reason":"eos_token"}]}`,
+		"text_completion", "d1", "yo", 3, 2)
+	f("huggingface", "/hf-inference/models/org/m", `{"inputs":"hi"}`, `[{"generated_text":"yo","details":{"finish_reason":"length","generated_tokens":2,"input_length":3}}]`,
+		"text_completion", "org/m", "yo", 3, 2)
+	f("huggingface", "/hf-inference/models/org/m/v1/chat/completions", `{"model":"org/m","messages":[]}`, `{"id":"c","model":"org/m","choices":[{"index":0,"message":{"content":"yo"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2}}`,
+		"chat", "org/m", "yo", 3, 2)
+}
+
+// Writer's chat has OpenAI's form under a path of its own.
+func TestWriterRecordings(t *testing.T) {
+	providerstest.Judge(t, through(table(t), "writer"), func(r providerstest.Recording) bool { return r.Provider == "writer" }, func(c *llm.Call, r providerstest.Recording) []string {
+		return append(providerstest.Compare(c, r.Expected), providerstest.Figures(r.Expected, map[string]func() (int64, bool){"input": c.Usage.Input, "output": c.Usage.Output})...)
+	})
+}
