@@ -172,8 +172,9 @@ func (t *Table) Cost(q *Query) llm.Cost {
 }
 
 // Price sets the cost of a call from its usage, its models and its start. What a
-// provider told stays the amount, and the table's own goes beside it. It leaves
-// alone what is not a call of a model.
+// provider told stays the amount, and the table's own goes beside it. What the
+// reader set otherwise, as that local models are free, stays where the table cannot
+// say. It leaves alone what is not a call of a model.
 func (t *Table) Price(call *llm.Call) {
 	if call.Kind == llm.KindHTTP {
 		return
@@ -181,7 +182,9 @@ func (t *Table) Price(call *llm.Call) {
 	c := t.now.Load()
 	cost := c.callCost(call)
 	if call.Cost.Source != llm.CostProvider {
-		call.Cost = cost
+		if cost.Known() || !call.Cost.Known() {
+			call.Cost = cost
+		}
 		return
 	}
 	if cost.Known() {

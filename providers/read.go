@@ -52,7 +52,25 @@ func (t *Table) Read(x *llm.Exchange) (*llm.Call, error) {
 	}
 	readHeaders(c, x.ResponseHeader, x.End)
 	settleError(c, x)
+	if row.Local {
+		free(c)
+	}
 	return c, err
+}
+
+// free makes a call of a model that runs on hardware of the user's own cost nothing,
+// which is not the same as that nothing is known. A local server may pass a call on
+// to one that runs elsewhere, and then says so.
+func free(c *llm.Call) {
+	if c.Kind != llm.KindLLM || c.Cost.Known() {
+		return
+	}
+	for _, a := range c.Attrs {
+		if a.Key == "ollama.response.remote_host" {
+			return
+		}
+	}
+	c.Cost = llm.Cost{Source: llm.CostTable, Status: llm.CostOK, Price: "local"}
 }
 
 // finish reads the response: by what watched it, else from the copy.

@@ -165,7 +165,7 @@ func hostLike(pattern, host string) bool {
 func newRow(v vendor, e Entry) (*Row, error) {
 	r := &Row{
 		Name: e.Name, Dialect: cmp.Or(e.Dialect, v.dialect, "openai"), Provider: cmp.Or(v.provider, e.Name),
-		Key: v.key, Usage: v.usage, Local: v.local, hint: v.hint, ownKey: e.APIKey != "",
+		Key: v.key, Usage: v.usage, Local: v.local && vendorAt(e.BaseURL).provider == "", hint: v.hint, ownKey: e.APIKey != "",
 	}
 	if !slices.Contains(dialectNames, r.Dialect) {
 		return nil, fmt.Errorf("dialect %q: want one of %s", r.Dialect, strings.Join(dialectNames, ", "))

@@ -169,3 +169,25 @@ func TestWriterRecordings(t *testing.T) {
 		return append(providerstest.Compare(c, r.Expected), providerstest.Figures(r.Expected, map[string]func() (int64, bool){"input": c.Usage.Input, "output": c.Usage.Output})...)
 	})
 }
+
+// A model that runs here costs nothing, which is known; one that a local server
+// passes on to a cloud costs what nobody told.
+func TestLocalModelsAreFree(t *testing.T) {
+	f := func(row, base, target, body string, free bool) {
+		t.Helper()
+		tab := table(t, providers.Entry{Name: row, BaseURL: base})
+		x := providerstest.Fixture{Target: target, ResponseHeader: llm.Header("Content-Type: application/json\r\n"), Response: []byte(body)}.Exchange()
+		c, err := through(tab, row).Read(x, []byte(body))
+		if err != nil || c.Cost.Known() != free || c.Cost.Total != 0 {
+			t.Errorf("%s at %s: %v %+v", row, base, err, c.Cost)
+		}
+	}
+	const said = `{"model":"m","message":{"role":"assistant","content":"hi"},"done":true,"done_reason":"stop","eval_count":1}`
+	f("ollama", "", "/api/chat", said, true)
+	f("ollama", "http://gpu.example:11434", "/api/chat", said, true)
+	f("ollama", "https://ollama.com", "/api/chat", said, false)
+	f("ollama", "", "/api/chat", `{"model":"m-cloud","remote_host":"https://ollama.com:443","message":{"content":"hi"},"done":true}`, false)
+	f("ollama", "", "/api/tags", `{"models":[]}`, false)
+	f("vllm", "", "/v1/chat/completions", `{"id":"c","model":"m","choices":[{"index":0,"message":{"content":"yo"},"finish_reason":"stop"}]}`, true)
+	f("ollama-cloud", "", "/api/chat", said, false)
+}
