@@ -31,6 +31,7 @@ func decodeCall(r record) (*llm.Call, error) {
 	}
 	c.System, c.OutputSchema = partsOf(said.System), said.OutputSchema
 	c.Input, c.Output = messagesOf(said.Input), messagesOf(said.Output)
+	giveParts(c.Run, said.Inferred)
 	c.Tools = convert(said.Tools, func(t tool) llm.Tool { return llm.Tool(t) })
 	return c, nil
 }
@@ -51,7 +52,7 @@ func (f *facts) call() *llm.Call {
 			Agent: f.Attribution.Agent, Tags: f.Attribution.Tags, Metadata: convert(f.Attribution.Metadata, attr.llm), Key: f.Attribution.Key,
 		},
 		Place: llm.Place(f.Place), Content: f.Content, OmitInput: f.OmitInput, OmitOutput: f.OmitOutput,
-		Retry: f.Retry, Attrs: convert(f.Attrs, attr.llm), Problems: f.Problems,
+		Retry: f.Retry, Attrs: convert(f.Attrs, attr.llm), Problems: f.Problems, Run: f.Run.llm(),
 	}
 }
 

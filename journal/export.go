@@ -39,11 +39,14 @@ func Export(ctx context.Context, dir string, rng Range, w io.Writer) (int64, err
 }
 
 type exporter struct {
-	rng    Range
-	out    *json.Encoder
-	n      int64
-	faults int
-	first  error
+	rng  Range
+	out  *json.Encoder
+	n    int64
+	next uint64 // record expected; 0 before the first
+	// skipped says that the place before was a fault already.
+	skipped bool
+	faults  int
+	first   error
 }
 
 func (e *exporter) segment(*segment) error { return nil }
@@ -51,6 +54,7 @@ func (e *exporter) tail(int64)             {}
 
 func (e *exporter) broken(s *segment, off int64, err error) error {
 	e.fault(fmt.Errorf("%s, offset %d: %w", filepath.Base(s.path), off, err))
+	e.skipped = true
 	return nil
 }
 
@@ -82,6 +86,10 @@ type exportedSignum struct {
 }
 
 func (e *exporter) record(s *segment, off int64, r record) error {
+	if e.next > 0 && r.seq != e.next && !e.skipped {
+		e.fault(fmt.Errorf("%s, offset %d: record %d stands where %d should", filepath.Base(s.path), off, r.seq, e.next))
+	}
+	e.next, e.skipped = r.seq+1, false
 	if !e.rng.holds(r.at) {
 		return nil
 	}

@@ -66,6 +66,7 @@ type facts struct {
 	Attrs    []attr   `cbor:"37,keyasint,omitempty" json:"attrs,omitempty"`
 	Problems []string `cbor:"38,keyasint,omitempty" json:"problems,omitempty"`
 	UsageOf  string   `cbor:"39,keyasint,omitempty" json:"usage_of,omitempty"`
+	Run      *run     `cbor:"40,keyasint,omitempty" json:"run,omitempty"`
 }
 
 // content is what was said in a call.
@@ -75,6 +76,7 @@ type content struct {
 	Output       []message `cbor:"3,keyasint,omitempty" json:"output,omitempty"`
 	Tools        []tool    `cbor:"4,keyasint,omitempty" json:"tools,omitempty"`
 	OutputSchema string    `cbor:"5,keyasint,omitempty" json:"output_schema,omitempty"`
+	Inferred     [][]part  `cbor:"6,keyasint,omitempty" json:"inferred,omitempty"` // of each piece of the run
 }
 
 type message struct {
@@ -225,11 +227,11 @@ type encoder struct {
 
 // content appends what was said in c, or nothing when nothing was.
 func (e *encoder) content(out *bytes.Buffer, c *llm.Call) error {
-	if len(c.System) == 0 && len(c.Input) == 0 && len(c.Output) == 0 && len(c.Tools) == 0 && c.OutputSchema == "" {
+	if len(c.System) == 0 && len(c.Input) == 0 && len(c.Output) == 0 && len(c.Tools) == 0 && c.OutputSchema == "" && !hasParts(c.Run) {
 		return nil
 	}
 	defer e.reset()
-	said := content{System: e.partsOf(c.System), Input: e.messagesOf(c.Input), Output: e.messagesOf(c.Output), OutputSchema: c.OutputSchema}
+	said := content{System: e.partsOf(c.System), Input: e.messagesOf(c.Input), Output: e.messagesOf(c.Output), OutputSchema: c.OutputSchema, Inferred: e.inferredParts(c.Run)}
 	for _, t := range c.Tools {
 		e.tools = append(e.tools, tool(t))
 	}
@@ -311,7 +313,7 @@ func (e *encoder) facts(out *bytes.Buffer, c *llm.Call) error {
 			Agent: c.Attribution.Agent, Tags: c.Attribution.Tags, Metadata: e.attrsOf(c.Attribution.Metadata), Key: c.Attribution.Key,
 		},
 		Place: place(c.Place), Content: c.Content, OmitInput: c.OmitInput, OmitOutput: c.OmitOutput,
-		Retry: c.Retry, Attrs: e.attrsOf(c.Attrs), Problems: c.Problems,
+		Retry: c.Retry, Attrs: e.attrsOf(c.Attrs), Problems: c.Problems, Run: runOf(c.Run),
 	}
 	for _, s := range c.Steps {
 		f.Steps = append(f.Steps, step{s.Kind, s.Model, usageOf(s.Usage)})

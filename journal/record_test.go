@@ -65,6 +65,9 @@ func fill(t *testing.T, v reflect.Value, path string, n *int) {
 		v.SetInt(int64(*n) * 1_000_003)
 	case reflect.Uint8:
 		v.SetUint(uint64(*n%255 + 1))
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(t, v.Elem(), path, n)
 	case reflect.Array:
 		for i := range v.Len() {
 			fill(t, v.Index(i), fmt.Sprintf("%s[%d]", path, i), n)
@@ -173,10 +176,15 @@ func roundTrip(t *testing.T, c *llm.Call) *llm.Call {
 // contents returns the calls that a new follower of a journal gets.
 func contents(t *testing.T, dir string) []*llm.Call {
 	t.Helper()
-	j := open(t, dir)
+	cfg := config(dir)
+	cfg.MaxAge = 0 // a simulated clock may have written it
+	j, err := journal.Open(cfg, journal.Settings{Log: quiet()})
+	if err != nil {
+		t.Fatal(err)
+	}
 	var calls []*llm.Call
 	name := fmt.Sprintf("reader-%d", time.Now().UnixNano())
-	err := j.Follow(name, func(_ context.Context, cs []*llm.Call) error {
+	err = j.Follow(name, func(_ context.Context, cs []*llm.Call) error {
 		calls = append(calls, cs...)
 		return nil
 	})
