@@ -10,7 +10,7 @@ BENCH       ?= .
 COUNT       ?= 6
 IMAGE       ?= spanwire:$(VERSION)
 
-.PHONY: build check vet staticcheck tidy test race fuzz bench accuracy growth collector clients demo image clean help
+.PHONY: build check vet staticcheck tidy test race fuzz bench accuracy growth runs collector clients demo image clean help
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ accuracy: ## docs/accuracy.md: token counts against what recorded traffic report
 
 growth: ## docs/growth.md: how counting grows with a text, beside tiktoken-go
 	$(GO) test ./tokenizer -run='^TestGrowth$$' -count=1 -timeout=20m -args -growth="$(CURDIR)/docs/growth.md"
+
+runs: ## how well runs are rebuilt from recorded conversations
+	$(GO) test -count=1 -v -run TestRecordedRuns ./internal/runstest
 
 collector: ## spans into a real OpenTelemetry Collector (a large build the first time)
 	cd internal/collectortest && $(GO) test -count=1 ./...

@@ -60,6 +60,7 @@ type Call struct {
 
 	Attribution Attribution
 	Place       Place
+	Run         *Run // nil: nobody looked, or it is no call that a run consists of
 	Content     ContentMode
 	// OmitInput and OmitOutput: the caller asked that this side's content is not
 	// kept, whatever Content says. It is still counted and priced.

@@ -24,6 +24,7 @@ var table = map[string]pkg{
 	"attribution":       {level: 1, ours: []string{"llm"}},
 	"journal":           {level: 1, ours: []string{"llm"}},
 	"pricing":           {level: 1, ours: []string{"llm"}},
+	"runs":              {level: 1, ours: []string{"llm"}},
 	"tokenizer":         {level: 1, ours: []string{"llm"}},
 	"internal/encoding": {level: 1},
 	"internal/sse":      {level: 1},
@@ -65,6 +66,9 @@ var table = map[string]pkg{
 	"proxy":    {level: 3, ours: []string{"llm", "internal/encoding"}},
 	"recorder": {level: 3, ours: []string{"llm"}},
 
+	// Judges runs by recordings, which providers reads: tests only.
+	"internal/runstest": {level: 6, ours: []string{"llm", "providers", "runs"}},
+
 	// The only one that knows them all; nobody imports it.
 	"cmd/proxy": {level: 6, ours: []string{
 		"llm", "attribution", "journal", "pricing", "tokenizer", "providers", "tracing", "proxy", "recorder",
@@ -104,6 +108,8 @@ var owners = map[string][]string{
 	"github.com/google/uuid": {"proxy", "tracing"},
 	// Golden files, for the tests of every dialect.
 	"golang.org/x/tools/txtar": {"internal/providerstest"},
+	// Texts come back in another normal form (NFKC) than they were sent in.
+	"golang.org/x/text": {"runs"},
 	// What the standard library has no name for: watching a socket for a hang-up.
 	"golang.org/x/sys": {"proxy"},
 }

@@ -1,0 +1,6 @@
+// Package runstest judges the linker of package runs by recorded conversations:
+// it reads them as the proxy would, plays them side by side, and compares what the
+// linker found with what is known.
+//
+// It has tests only: `make runs` prints their figures.
+package runstest

@@ -1,0 +1,76 @@
+package runstest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/spanwire/spanwire/internal/providerstest"
+	"github.com/spanwire/spanwire/llm"
+	"github.com/spanwire/spanwire/providers"
+	"github.com/spanwire/spanwire/runs"
+)
+
+// played is one call of a conversation as it was placed.
+type played struct {
+	conv, index int
+	call        *llm.Call
+}
+
+// play puts all conversations through one linker, taken in turns at random: the
+// order within each is kept. perKey gives every recording a key of its own.
+func play(t testing.TB, all []providerstest.Conversation, seed uint64, perKey bool) (map[string]played, *runs.Linker) {
+	t.Helper()
+	table, err := providers.New(nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	linker := runs.New(runs.DefaultConfig())
+	at := make([]int, len(all))
+	open := rnd.Perm(len(all))
+	out := map[string]played{}
+	now := time.Unix(1_800_000_000, 0)
+	for len(open) > 0 {
+		k := rnd.IntN(len(open))
+		conv := open[k]
+		i := at[conv]
+		at[conv]++
+		if at[conv] == len(all[conv].Calls) {
+			open = slices.Delete(open, k, k+1)
+		}
+		key := "one"
+		if perKey {
+			key = fmt.Sprint(conv, "/", all[conv].Calls[i].Recording)
+		}
+		now = now.Add(3 * time.Second)
+		c := read(t, table, all[conv].Exchanges[i], callID(conv, i), now)
+		c.Attribution = llm.Attribution{Key: key}
+		linker.Place(c)
+		out[c.ID] = played{conv, i, c}
+	}
+	return out, linker
+}
+
+func callID(conv, i int) string { return fmt.Sprintf("%d.%d", conv, i) }
+
+// read reads a recording as the proxy does. Headers are left out: they could hold
+// a session, and what is judged is what can be found without.
+func read(t testing.TB, table *providers.Table, r providerstest.Recording, id string, at time.Time) *llm.Call {
+	t.Helper()
+	x := r.Exchange()
+	row := table.Row(r.Provider)
+	if row == nil {
+		t.Fatalf("no provider is called %s", r.Provider)
+	}
+	x.ID, x.Provider, x.RequestHeader = id, row.Name, nil
+	x.Start, x.Sent, x.FirstByte, x.FirstWrite, x.End = at, at, at.Add(time.Second), at.Add(time.Second), at.Add(2*time.Second)
+	x.Response = llm.Body{Data: r.Response, Size: int64(len(r.Response))}
+	c, err := table.Read(x)
+	if err != nil {
+		t.Logf("%s: %v", r.Name, err)
+	}
+	return c
+}

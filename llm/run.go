@@ -1,0 +1,42 @@
+package llm
+
+import "time"
+
+// Run says where a call stands in what an agent did, as far as the calls
+// themselves tell. All of it is inferred. The ids are those of calls.
+type Run struct {
+	// ID is the call that began the run: from what a user said to the answer that
+	// asks for no tool.
+	ID string
+	// Session is the call that began the conversation which the run is part of. It is
+	// never the caller's own session id, which is in Attribution.
+	Session string
+	Turn    int // the call's place in its run, from 1
+
+	RetryOf  string // the same was asked in that call, which failed; "" when it is no retry
+	RepeatOf string // the same was asked in that call, which was answered; "" when it was not
+	// ByCall and ByTool are the call and the id of the tool call that started this run,
+	// which is then that of a sub-agent; "" when none is known. ByTool is "" also where
+	// the provider gives no ids.
+	ByCall, ByTool string
+
+	// Evidence is what the link to Place.ParentCall, or to ByCall, rests on.
+	Evidence []string
+	// Inferred is what happened between that call and this one.
+	Inferred []Inferred
+}
+
+// Inferred is a piece of work that nobody observed: its traces are in the calls
+// before and after it.
+type Inferred struct {
+	Operation string // gen_ai.operation.name: execute_tool, retrieval
+	Call      string // the call that asked for it
+	Run       string // the run of a sub-agent whose answer is the result; "" when none is known
+	// Start and End are the widest that it can have lasted: from the end of the call
+	// that asked to the start of the call that carries the result.
+	Start, End time.Time
+	// Parts are, for a tool, the tool call and its response: content, to be limited and
+	// redacted as the parts of messages are.
+	Parts    []Part
+	Evidence []string
+}

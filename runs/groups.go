@@ -1,0 +1,188 @@
+package runs
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"github.com/spanwire/spanwire/llm"
+)
+
+// group is what one side said before the other side spoke again.
+type group struct {
+	model bool // said by the model, not to it
+	// any says that something of it counts; a turn of the model stands for a change
+	// of sides even when nothing does.
+	any     bool
+	texts   []string
+	thought string   // beginning of what the model thought, where it is told
+	asked   []asked  // model: tool calls
+	results []result // not model
+	ids     []string // of all parts, also those that do not count
+	rest    []digest // results, calls and media, of which the order says nothing
+}
+
+// asked is a tool call of the model.
+type asked struct {
+	id, name, args string
+	sum            digest // of name and arguments
+}
+
+// result is the result of a tool call.
+type result struct {
+	id, name, text string
+}
+
+// readGroups reads messages by an allow-list; whatever is not on it (reasoning,
+// instructions, tools of the provider's own, marks of caches) is no reason to
+// tell two conversations apart, for clients drop and change it. into, which may
+// be nil, is gone on with.
+func (m *memo) readGroups(into []group, messages []llm.Message) []group {
+	for _, msg := range messages {
+		model := false
+		switch msg.Role {
+		case "system", "developer":
+			continue
+		case "assistant", "model", "chatbot", "CHATBOT":
+			model = true
+		}
+		g := group{model: model}
+		for i := range msg.Parts {
+			m.take(&g, &msg.Parts[i], msg.Name)
+		}
+		if !model && !g.any && len(g.ids) == 0 {
+			continue
+		}
+		if n := len(into); n > 0 && into[n-1].model == model {
+			into[n-1].join(g)
+		} else {
+			into = append(into, g)
+		}
+	}
+	return into
+}
+
+func (m *memo) take(g *group, p *llm.Part, name string) {
+	if p.ID != "" {
+		g.ids = append(g.ids, p.ID)
+	}
+	switch p.Type {
+	case llm.PartText, llm.PartRefusal:
+		if _, thought, ok := strings.Cut(p.Content, thinkOpen); ok && g.thought == "" {
+			thought, _, _ = strings.Cut(thought, thinkEnd)
+			g.thought = startOf(thought)
+		}
+		if strings.TrimSpace(p.Content) != "" {
+			g.texts = append(g.texts, p.Content)
+			g.any = true
+		}
+	case llm.PartReasoning:
+		if g.thought == "" {
+			g.thought = startOf(p.Content)
+		}
+	case llm.PartToolCall:
+		sum := chain(m.of('n', p.Name, plain), 'a', m.args(p.Arguments))
+		g.asked = append(g.asked, asked{p.ID, p.Name, p.Arguments, sum})
+		g.rest, g.any = append(g.rest, chain(digest{}, 'c', sum)), true
+	case llm.PartToolCallResponse:
+		if p.Name != "" {
+			name = p.Name
+		}
+		g.results = append(g.results, result{p.ID, name, p.Response})
+		g.rest, g.any = append(g.rest, chain(digest{}, 'r', m.of('t', p.Response, plain))), true
+	case llm.PartBlob, llm.PartURI, llm.PartFile:
+		g.rest, g.any = append(g.rest, chain(m.of('t', p.SHA256+p.Content, plain), 'm', m.of('t', p.URI+p.ID, plain))), true
+	}
+}
+
+// args is the digest of a tool call's arguments; none at all are {}.
+func (m *memo) args(s string) digest {
+	if strings.TrimSpace(s) == "" {
+		s = "{}"
+	}
+	return m.of('j', s, canonical)
+}
+
+func (g *group) join(o group) {
+	g.any = g.any || o.any
+	if g.thought == "" {
+		g.thought = o.thought
+	}
+	g.texts = append(g.texts, o.texts...)
+	g.asked = append(g.asked, o.asked...)
+	g.results = append(g.results, o.results...)
+	g.ids = append(g.ids, o.ids...)
+	g.rest = append(g.rest, o.rest...)
+}
+
+// sum is the digest of a group.
+func (m *memo) sum(g *group) digest {
+	d := m.of('t', g.text(), plain)
+	rest := g.rest
+	if len(rest) > 1 {
+		rest = slices.Clone(rest)
+		slices.SortFunc(rest, func(a, b digest) int { return bytes.Compare(a[:], b[:]) })
+	}
+	for _, r := range rest {
+		d = chain(d, '+', r)
+	}
+	return d
+}
+
+func (g *group) text() string {
+	if len(g.texts) == 1 {
+		return g.texts[0]
+	}
+	return strings.Join(g.texts, "")
+}
+
+// start is the beginning of a group's text, without what does not count.
+func (g *group) start() string {
+	text := g.text()
+	if strings.Contains(text, thinkEnd) {
+		text = withoutThoughts(text)
+	}
+	return startOf(text)
+}
+
+// startSize is how much of an answer is kept to know it again.
+const startSize = 256
+
+func startOf(s string) string {
+	b := plain(nil, s[:min(len(s), 4*startSize)])
+	return string(b[:min(len(b), startSize)])
+}
+
+// unique says whether an id looks as if nobody gives it out twice. "call_0" and
+// "functions.add:0" do not: a piece of eight or more letters and digits in no
+// order is asked for, beside the name of the tool.
+func unique(id, tool string) bool {
+	if tool != "" {
+		id = strings.ReplaceAll(id, tool, "")
+	}
+	changes, size, last := 0, 0, byte(0)
+	for i := 0; i < len(id); i++ {
+		c := class(id[i])
+		if c == 0 {
+			continue
+		}
+		size++
+		if last != 0 && c != last {
+			changes++
+		}
+		last = c
+	}
+	return size >= 8 && changes >= 3
+}
+
+func class(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return 1
+	case 'a' <= c && c <= 'z':
+		return 2
+	case 'A' <= c && c <= 'Z':
+		return 3
+	}
+	return 0
+}

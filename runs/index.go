@@ -1,0 +1,195 @@
+package runs
+
+import (
+	"slices"
+	"time"
+)
+
+// node is what is remembered of a call.
+type node struct {
+	id      string
+	scope   *scope
+	started time.Time
+	// answered is when the answer began: nobody goes on from it before.
+	answered, ended time.Time
+
+	run, session string
+	turn         int
+	spawn        *spawn   // what started the run; nil when it is not known
+	spawned      []*spawn // runs that its tool calls started
+
+	caller  string // explicit session; "" when there was none
+	setting setting
+	head    digest // of request and answer; zero when nothing was answered
+	request digest
+	failed  bool // the same may be asked again, for want of an answer
+
+	asked  []asked
+	starts []string // beginning of the text of each answer
+	// thought is the beginning of what the model thought; refused says that there was
+	// no answer because the provider would not take what the model wrote, or the request.
+	thought string
+	refused bool
+	toolID  map[string]bool // ids that its answer gave to tool calls
+	held    []string        // the last of those in its request
+
+	keys []digest // where the index has it
+	size int64
+}
+
+// setting is what a call was asked with beside its messages. It breaks ties and is
+// never required to stay.
+type setting struct {
+	system, tools digest
+	model, route  string
+}
+
+// scope holds what is looked through by callers of one credential and team.
+type scope struct {
+	seed     digest
+	nodes    int
+	pending  []*node // tool calls without a result, the youngest last
+	embedded []embedded
+}
+
+// spawn is a run that a tool call started.
+type spawn struct {
+	run    string
+	tool   string
+	answer string // beginning of the last answer in it
+}
+
+// embedded is an embedding made a short while ago.
+type embedded struct {
+	call       string
+	text       string
+	start, end time.Time
+}
+
+// kinds of keys in the index.
+const (
+	byAnswer   = 'A' // request and answer
+	byRequest  = 'Q' // request alone
+	byID       = 'I' // an id that the answer gave out
+	byResponse = 'R' // the id of the answer
+	byText     = 'T' // the answer alone
+	bySame     = 'S' // everything that was asked
+)
+
+// index finds calls by digest, and forgets the oldest.
+type index struct {
+	cfg    Config
+	byKey  map[digest][]*node
+	scopes map[digest]*scope
+	order  []*node // by age; those before first are gone
+	first  int
+	bytes  int64
+	stats  *Stats
+}
+
+// maxBucket bounds the calls under one key: of openings that thousands share the
+// youngest are looked at.
+const maxBucket = 16
+
+func (x *index) find(s *scope, kind byte, d digest) []*node { return x.byKey[chain(s.seed, kind, d)] }
+
+func (x *index) put(n *node, kind byte, d digest) {
+	key := chain(n.scope.seed, kind, d)
+	b := x.byKey[key]
+	if slices.Contains(b, n) {
+		return
+	}
+	if len(b) == maxBucket {
+		b = slices.Delete(b, 0, 1)
+	}
+	x.byKey[key] = append(b, n)
+	n.keys = append(n.keys, key)
+	n.size += 96
+	x.bytes += 96
+}
+
+func (x *index) scope(seed digest) *scope {
+	s := x.scopes[seed]
+	if s == nil {
+		s = &scope{seed: seed}
+		x.scopes[seed] = s
+	}
+	return s
+}
+
+// add takes in a call, of which the keys follow.
+func (x *index) add(n *node) {
+	n.size = 512
+	for _, a := range n.asked {
+		n.size += int64(len(a.id)+len(a.name)+len(a.args)) + 160
+	}
+	for _, s := range n.starts {
+		n.size += int64(len(s)) + 16
+	}
+	for _, id := range n.held {
+		n.size += int64(len(id)) + 16
+	}
+	n.size += int64(len(n.thought))
+	n.scope.nodes++
+	x.bytes += n.size
+	x.order = append(x.order, n)
+}
+
+// forget drops what is past the bounds at a time.
+func (x *index) forget(now time.Time) {
+	for x.first < len(x.order) {
+		n := x.order[x.first]
+		switch {
+		case now.Sub(n.ended) > x.cfg.MaxAge:
+			x.stats.ForgottenAge++
+		case x.bytes > x.cfg.MaxBytes:
+			x.stats.ForgottenBytes++
+		default:
+			x.compact()
+			return
+		}
+		x.drop(n)
+		x.order[x.first] = nil
+		x.first++
+	}
+	x.compact()
+}
+
+func (x *index) drop(n *node) {
+	for _, key := range n.keys {
+		b := x.byKey[key]
+		if i := slices.Index(b, n); i >= 0 {
+			b = slices.Delete(b, i, i+1)
+		}
+		if len(b) == 0 {
+			delete(x.byKey, key)
+		} else {
+			x.byKey[key] = b
+		}
+	}
+	n.scope.settle(n)
+	n.scope.nodes--
+	if n.scope.nodes == 0 {
+		for _, e := range n.scope.embedded {
+			x.bytes -= e.size()
+		}
+		delete(x.scopes, n.scope.seed)
+	}
+	x.bytes -= n.size
+}
+
+func (x *index) compact() {
+	if x.first > 1024 && x.first > len(x.order)/2 {
+		x.order = append([]*node(nil), x.order[x.first:]...)
+		x.first = 0
+	}
+}
+
+// settle says that the tool calls of a call wait no longer.
+func (s *scope) settle(n *node) {
+	if i := slices.Index(s.pending, n); i >= 0 {
+		s.pending = slices.Delete(s.pending, i, i+1)
+	}
+}
+
+func (e *embedded) size() int64 { return int64(len(e.text)+len(e.call)) + 96 }

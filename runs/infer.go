@@ -1,0 +1,202 @@
+package runs
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spanwire/spanwire/llm"
+)
+
+const (
+	maxPending  = 64 // calls of a scope of which tool calls wait for their results
+	maxEmbedded = 32 // embeddings of a scope that may still be used
+	maxOpening  = 64 << 10
+	maxText     = 2048
+
+	// Of an argument, or an answer, that is found within another text: shorter ones
+	// are found by chance.
+	quoteFrom = 16
+	embedFrom = 8
+	// embedFor is how long after it was made an embedding is waited for to be used.
+	embedFor = 5 * time.Minute
+)
+
+// tools pairs the tool calls of a call with the results in what followed: by id,
+// else by order among those of its name, for providers that give no ids and
+// clients that give their own.
+func (x *index) tools(a *asking, p candidate, new []group, r *llm.Run) {
+	used := make([]bool, len(p.asked))
+	done := 0
+	for i := range new {
+		for _, res := range new[i].results {
+			k, evidence := pair(p.asked, used, res)
+			if k < 0 {
+				continue
+			}
+			used[k] = true
+			done++
+			call := p.asked[k]
+			inf := llm.Inferred{
+				Operation: "execute_tool", Call: p.id, Start: p.ended, End: a.call.Start, Evidence: []string{evidence},
+				Parts: []llm.Part{
+					{Type: llm.PartToolCall, ID: call.id, Name: call.name, Arguments: call.args},
+					{Type: llm.PartToolCallResponse, ID: res.id, Name: call.name, Response: res.text},
+				},
+			}
+			if inf.Start.After(inf.End) {
+				inf.Start = inf.End
+			}
+			if run := p.scope.answeredBy(p.node, call.id, res.text); run != "" {
+				inf.Run, inf.Evidence = run, append(inf.Evidence, evResult)
+			}
+			r.Inferred = append(r.Inferred, inf)
+		}
+	}
+	if done == len(p.asked) {
+		p.scope.settle(p.node)
+	}
+}
+
+func pair(calls []asked, used []bool, res result) (int, string) {
+	for i := range calls {
+		if !used[i] && sameID(calls[i].id, res.id) {
+			return i, evTool
+		}
+	}
+	for i := range calls {
+		named := res.name == "" || res.name == calls[i].name
+		if !used[i] && named && (res.id == "" || calls[i].id == "") {
+			return i, evOrder
+		}
+	}
+	return -1, ""
+}
+
+// sameID says that an id came back, as it was or behind that of the response.
+func sameID(given, back string) bool {
+	return given != "" && (given == back || strings.HasSuffix(back, ":"+given))
+}
+
+// answeredBy returns the run, started by a tool call, whose answer is in the result.
+func (s *scope) answeredBy(call *node, tool, text string) string {
+	for _, sp := range slices.Backward(call.spawned) {
+		if sp.tool == tool && len(sp.answer) >= quoteFrom && strings.Contains(string(plain(nil, text)), sp.answer) {
+			return sp.run
+		}
+	}
+	return ""
+}
+
+// start finds the tool call that started a run: its opening holds an argument.
+// The longest argument wins, then the youngest call.
+func (x *index) start(a *asking, n *node, r *llm.Run) {
+	if len(a.scope.pending) == 0 || len(a.groups) == 0 || a.groups[0].model {
+		return
+	}
+	text := a.groups[0].text()
+	opening := string(plain(nil, text[:min(len(text), maxOpening)]))
+	var from *node
+	tool, longest := "", quoteFrom-1
+	for _, p := range slices.Backward(a.scope.pending) {
+		if p.ended.After(a.call.Start) {
+			continue
+		}
+		for _, k := range p.asked {
+			if q := quoted(opening, k.args); q > longest {
+				from, tool, longest = p, k.id, q
+			}
+		}
+	}
+	if from == nil {
+		return
+	}
+	n.spawn = &spawn{run: r.ID, tool: tool}
+	if len(from.spawned) < maxPending {
+		from.spawned = append(from.spawned, n.spawn)
+	}
+	r.ByCall, r.ByTool = from.id, tool
+	r.Evidence = append(r.Evidence, evArgument)
+	x.stats.SubAgents++
+}
+
+// quoted is the length of the longest text in arguments that stands in an opening.
+func quoted(opening, args string) int {
+	if len(args) < quoteFrom || len(args) > maxOpening {
+		return 0
+	}
+	var v any
+	if json.Unmarshal([]byte(args), &v) != nil {
+		return 0
+	}
+	return longest(opening, v)
+}
+
+func longest(opening string, v any) (n int) {
+	switch v := v.(type) {
+	case string:
+		if s := string(plain(nil, v)); len(s) >= quoteFrom && strings.Contains(opening, s) {
+			return len(s)
+		}
+	case []any:
+		for _, e := range v {
+			n = max(n, longest(opening, e))
+		}
+	case map[string]any:
+		for _, e := range v {
+			n = max(n, longest(opening, e))
+		}
+	}
+	return n
+}
+
+// embed remembers what was embedded.
+func (x *index) embed(s *scope, c *llm.Call) {
+	// The scope lives as long as a call of it is remembered.
+	x.add(&node{id: c.ID, scope: s, ended: c.End})
+	for _, m := range c.Input {
+		for _, p := range m.Parts {
+			text := string(plain(nil, p.Content[:min(len(p.Content), maxText)]))
+			if len(text) < embedFrom || len(p.Content) > maxText {
+				continue // a document for an index, not a question
+			}
+			e := embedded{call: c.ID, text: text, start: c.Start, end: c.End}
+			x.bytes += e.size()
+			if s.embedded = append(s.embedded, e); len(s.embedded) > maxEmbedded {
+				x.bytes -= s.embedded[0].size()
+				s.embedded = slices.Delete(s.embedded, 0, 1)
+			}
+		}
+	}
+}
+
+// retrieved finds the embeddings that were used in what was said last.
+func (x *index) retrieved(a *asking, r *llm.Run) {
+	if len(a.scope.embedded) == 0 || len(a.groups) == 0 {
+		return
+	}
+	last := &a.groups[len(a.groups)-1]
+	if last.model || len(last.texts) == 0 {
+		return
+	}
+	text := last.text()
+	said := string(plain(nil, text[:min(len(text), maxOpening)]))
+	keep := a.scope.embedded[:0]
+	for _, e := range a.scope.embedded {
+		gap := a.call.Start.Sub(e.end)
+		switch {
+		case gap > embedFor:
+			x.bytes -= e.size()
+		case gap >= 0 && strings.Contains(said, e.text):
+			x.bytes -= e.size()
+			r.Inferred = append(r.Inferred, llm.Inferred{
+				Operation: "retrieval", Call: e.call, Start: e.end, End: a.call.Start, Evidence: []string{evInput},
+			})
+		default:
+			keep = append(keep, e)
+		}
+	}
+	clear(a.scope.embedded[len(keep):])
+	a.scope.embedded = keep
+}

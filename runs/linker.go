@@ -1,0 +1,385 @@
+package runs
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/spanwire/spanwire/llm"
+)
+
+// Linker gives calls their place. Its methods may be called by several goroutines
+// at a time. The order of calls matters: a call is found by those placed after it.
+type Linker struct {
+	mu    sync.Mutex
+	memo  *memo
+	index index
+	stats Stats
+}
+
+// New makes a linker that remembers nothing yet. The zero Config stands for
+// [DefaultConfig].
+func New(cfg Config) *Linker {
+	if cfg == (Config{}) {
+		cfg = DefaultConfig()
+	}
+	l := &Linker{memo: newMemo()}
+	l.index = index{cfg: cfg, byKey: map[digest][]*node{}, scopes: map[digest]*scope{}, stats: &l.stats}
+	return l
+}
+
+// Stats returns the counts so far.
+func (l *Linker) Stats() Stats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.stats
+	s.Remembered, s.Bytes = len(l.index.order)-l.index.first, l.index.bytes
+	return s
+}
+
+// Place sets c.Run and, where the call goes on from an earlier one,
+// c.Place.ParentCall; one that is set already stays. It reads the messages as they
+// were sent, so it comes before content is limited, and keeps nothing of c. Calls
+// that have no messages, and embeddings, get no Run: embeddings are named by the
+// call that used them.
+func (l *Linker) Place(c *llm.Call) {
+	if c.Kind != llm.KindLLM {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.index.forget(c.End)
+	seed := l.scopeOf(c)
+	s := l.index.scopes[seed]
+	switch {
+	case c.Operation == "embeddings":
+		l.index.embed(l.index.scope(seed), c)
+		return
+	case len(c.Input) == 0 && c.Method == "GET":
+		if s != nil {
+			l.poll(s, c)
+		}
+		return
+	case len(c.Input) == 0 && before(c) == "":
+		return
+	}
+	a := l.read(c, l.index.scope(seed))
+	l.place(a)
+}
+
+// scopeOf is what a link never crosses.
+func (l *Linker) scopeOf(c *llm.Call) digest {
+	return chain(digestOf([]byte(c.Attribution.Key)), 's', digestOf([]byte(c.Attribution.Team)))
+}
+
+func (l *Linker) read(c *llm.Call, s *scope) *asking {
+	a := &asking{call: c, scope: s, groups: l.memo.readGroups(nil, c.Input)}
+	a.setting = setting{system: l.instructions(c), route: c.Route, model: c.RequestModel}
+	for _, t := range c.Tools {
+		d := chain(l.memo.of('n', t.Name, plain), 't', l.memo.of('t', t.Description, plain))
+		a.setting.tools = chain(a.setting.tools, 't', chain(d, 'p', l.memo.of('t', t.Parameters, plain)))
+	}
+	return a
+}
+
+// instructions is the digest of all that is left out of groups for being said by
+// whoever made the program.
+func (l *Linker) instructions(c *llm.Call) (d digest) {
+	add := func(ps []llm.Part) {
+		for i := range ps {
+			d = chain(d, 's', l.memo.of('t', ps[i].Content, plain))
+		}
+	}
+	add(c.System)
+	for _, m := range c.Input {
+		if m.Role == "system" || m.Role == "developer" {
+			add(m.Parts)
+		}
+	}
+	return d
+}
+
+// hash runs along the groups, from what they go on from.
+func (l *Linker) hash(a *asking, seed digest) {
+	a.seed = seed
+	a.sums, a.heads = make([]digest, len(a.groups)), make([]digest, len(a.groups))
+	d := seed
+	for i := range a.groups {
+		a.sums[i] = l.memo.sum(&a.groups[i])
+		d = chain(d, side(a.groups[i].model), a.sums[i])
+		a.heads[i] = d
+	}
+}
+
+func side(model bool) byte {
+	if model {
+		return 'a'
+	}
+	return 'u'
+}
+
+func (l *Linker) place(a *asking) {
+	c, seed := a.call, digest{}
+	named := l.index.named(a)
+	if named.node != nil && named.head != (digest{}) {
+		seed = named.head
+	}
+	l.hash(a, seed)
+	found, ambiguous := named, false
+	if found.node == nil {
+		found, ambiguous = l.index.parent(a)
+	}
+	n := l.node(a)
+	r := &llm.Run{ID: c.ID, Session: c.ID, Turn: 1}
+	if found.node != nil {
+		l.follow(a, found, n, r)
+	} else if ambiguous {
+		l.stats.Ambiguous++
+	}
+	again := l.again(a, r)
+	if again != nil && found.node == nil && r.RetryOf != "" {
+		r.ID, r.Session, r.Turn, n.spawn = again.run, again.session, again.turn, again.spawn
+		r.Evidence = append(r.Evidence, evRetry)
+	}
+	if found.node == nil && n.spawn == nil {
+		l.index.start(a, n, r)
+	}
+	l.index.retrieved(a, r)
+	n.run, n.session, n.turn = r.ID, r.Session, r.Turn
+	c.Run = r
+	l.stats.Calls++
+	l.remember(a, n)
+}
+
+// named is the call that the request says it goes on from.
+func (x *index) named(a *asking) candidate {
+	if id := before(a.call); id != "" {
+		for _, n := range slices.Backward(x.find(a.scope, byResponse, digestOf([]byte(id)))) {
+			return candidate{node: n, at: -1, evidence: []string{evResponse}}
+		}
+	}
+	return candidate{}
+}
+
+// before is the id of the response that the request names as the one before it.
+func before(c *llm.Call) string {
+	for _, at := range c.Attrs {
+		if id, ok := at.Value.(string); ok && at.Key == "gen_ai.request.previous_response.id" {
+			return id
+		}
+	}
+	return ""
+}
+
+// follow takes the place after a call.
+func (l *Linker) follow(a *asking, p candidate, n *node, r *llm.Run) {
+	l.stats.Linked++
+	r.Evidence, r.Session, n.spawn = p.evidence, p.session, p.spawn
+	if a.call.Place.ParentCall == "" {
+		a.call.Place.ParentCall = p.id
+	}
+	new := a.groups[p.at+1:]
+	results, said := 0, false
+	for i := range new {
+		results += len(new[i].results)
+		said = said || !new[i].model && len(new[i].texts) > 0
+	}
+	// A run ends with an answer that asks for nothing, or when somebody says
+	// something instead of what was asked for. Programs that write their tools'
+	// results into the answer itself go on.
+	if len(p.asked) > 0 && results > 0 || !said || l.wroteOn(a, p) {
+		r.ID, r.Turn = p.run, p.turn+1
+	} else {
+		n.spawn = nil
+	}
+	l.index.tools(a, p, new, r)
+}
+
+func (l *Linker) wroteOn(a *asking, p candidate) bool {
+	return p.at >= 0 && slices.Contains(p.evidence, evRequest) && slices.ContainsFunc(p.starts, func(s string) bool {
+		start := a.groups[p.at].start()
+		return s != "" && len(start) > len(s) && strings.HasPrefix(start, s)
+	})
+}
+
+// again looks for the call in which the same was asked before.
+func (l *Linker) again(a *asking, r *llm.Run) *node {
+	var same *node
+	for _, n := range l.index.find(a.scope, bySame, a.same()) {
+		if n.started.Before(a.call.Start) {
+			same = n
+		}
+	}
+	switch {
+	case same == nil:
+	case same.failed || a.call.Retry > 0:
+		r.RetryOf = same.id
+		l.stats.Retries++
+	default:
+		r.RepeatOf = same.id
+		l.stats.Repeats++
+	}
+	return same
+}
+
+// same is the digest of everything that was asked.
+func (a *asking) same() digest {
+	d := chain(a.setting.system, 't', a.setting.tools)
+	d = chain(d, 'm', digestOf([]byte(a.setting.model+"\x00"+a.setting.route+"\x00"+a.call.Path)))
+	return chain(d, 'q', a.request())
+}
+
+func (a *asking) request() digest {
+	if len(a.heads) == 0 {
+		return a.seed
+	}
+	return a.heads[len(a.heads)-1]
+}
+
+// node is what will be remembered of the call.
+func (l *Linker) node(a *asking) *node {
+	c := a.call
+	n := &node{
+		id: c.ID, scope: a.scope, started: c.Start, answered: c.FirstByte, ended: c.End, setting: a.setting,
+		caller: c.Attribution.Session, request: a.request(), failed: failed(c),
+	}
+	if n.answered.IsZero() {
+		n.answered = c.Start
+	}
+	for i := range c.Output {
+		for _, g := range l.memo.readGroups(nil, asModel(c.Output[i])) {
+			n.starts = append(n.starts, g.start())
+			if n.thought == "" {
+				n.thought = g.thought
+			}
+			for _, k := range g.asked {
+				k.id, k.name, k.args = strings.Clone(k.id), strings.Clone(k.name), strings.Clone(k.args)
+				n.asked = append(n.asked, k)
+			}
+		}
+	}
+	for _, k := range n.asked {
+		if k.id != "" {
+			if n.toolID == nil {
+				n.toolID = map[string]bool{}
+			}
+			n.toolID[k.id] = true
+			if c.ResponseID != "" {
+				n.toolID[joined(c, k.id)] = true
+			}
+		}
+	}
+	n.refused = c.Status == 400 || c.Status == 422
+	for i := len(a.groups) - 1; i >= 0 && len(n.held) < maxHeld; i-- {
+		for id := range a.groups[i].toolIDs() {
+			if len(n.held) < maxHeld && !slices.Contains(n.held, id) {
+				n.held = append(n.held, strings.Clone(id))
+			}
+		}
+	}
+	return n
+}
+
+// maxHeld is how many tool call ids of a request are kept to tell it from another
+// of the same words.
+const maxHeld = 8
+
+// joined is what clients make of ids that are not unique: the id of the response
+// comes before them.
+func joined(c *llm.Call, id string) string { return c.ResponseID + ":" + id }
+
+// asModel is an answer as a message of the model, whatever its role is called.
+func asModel(m llm.Message) []llm.Message {
+	m.Role = "assistant"
+	return []llm.Message{m}
+}
+
+// failed says that whoever asked has reason to ask the same again.
+func failed(c *llm.Call) bool {
+	switch c.Status {
+	case 0, 408, 409, 425, 429:
+		return true
+	}
+	return c.Status >= 500 || c.Ended != llm.EndComplete && c.Ended != "" && c.ErrorType != ""
+}
+
+// remember makes the call one that others can go on from.
+func (l *Linker) remember(a *asking, n *node) {
+	l.index.add(n)
+	l.index.put(n, bySame, a.same())
+	if a.call.ResponseID != "" {
+		l.index.put(n, byResponse, digestOf([]byte(a.call.ResponseID)))
+	}
+	if a.call.Status >= 400 && !n.refused {
+		return // nobody goes on from a refusal
+	}
+	l.index.put(n, byRequest, n.request)
+	l.learn(n, a.groups, a.seed, a.call)
+	if len(n.asked) > 0 {
+		n.scope.pending = append(n.scope.pending, n)
+		if len(n.scope.pending) > maxPending {
+			n.scope.pending = slices.Delete(n.scope.pending, 0, 1)
+		}
+	}
+	if n.spawn != nil && len(n.starts) > 0 {
+		n.spawn.answer = n.starts[0]
+	}
+}
+
+// learn takes in the answers to a request.
+func (l *Linker) learn(n *node, groups []group, seed digest, c *llm.Call) {
+	output := c.Output
+	for i := range output {
+		for _, p := range output[i].Parts {
+			if unique(p.ID, p.Name) {
+				l.index.put(n, byID, digestOf([]byte(p.ID)))
+			}
+			if p.ID != "" && c.ResponseID != "" {
+				l.index.put(n, byID, digestOf([]byte(joined(c, p.ID))))
+			}
+		}
+		said := l.memo.readGroups(nil, asModel(output[i]))
+		if len(said) == 0 || !said[0].any {
+			continue
+		}
+		g := said[0]
+		before := n.request
+		if k := len(groups) - 1; k >= 0 && groups[k].model { // the request began the answer
+			whole := groups[k]
+			whole.texts, whole.rest = slices.Clip(whole.texts), slices.Clip(whole.rest)
+			whole.join(g)
+			g, before = whole, seed
+			for j := range groups[:k] {
+				before = chain(before, side(groups[j].model), l.memo.sum(&groups[j]))
+			}
+		}
+		sum := l.memo.sum(&g)
+		head := chain(before, 'a', sum)
+		if i == 0 {
+			n.head = head
+		}
+		l.index.put(n, byAnswer, head)
+		if g.tells() {
+			l.index.put(n, byText, sum)
+		}
+	}
+}
+
+// poll learns the answer of a call that was answered later.
+func (l *Linker) poll(s *scope, c *llm.Call) {
+	if c.ResponseID == "" || len(c.Output) == 0 {
+		return
+	}
+	for _, n := range slices.Backward(l.index.find(s, byResponse, digestOf([]byte(c.ResponseID)))) {
+		if n.head != (digest{}) {
+			return // known already
+		}
+		heard := l.node(&asking{call: c, scope: s})
+		n.asked, n.starts, n.toolID, n.ended = heard.asked, heard.starts, heard.toolID, c.End
+		l.learn(n, nil, digest{}, c)
+		if len(n.asked) > 0 {
+			s.pending = append(s.pending, n)
+		}
+		return
+	}
+}

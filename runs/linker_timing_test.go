@@ -1,0 +1,75 @@
+package runs_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spanwire/spanwire/llm"
+	"github.com/spanwire/spanwire/runs"
+)
+
+// longAgent plays an agent of many turns with three tools each and returns, for
+// each call, how long it took to place and its run.
+func longAgent(turns int) (took []time.Duration, last *llm.Call, linker *runs.Linker) {
+	linker = runs.New(runs.DefaultConfig())
+	history := []llm.Message{user(strings.Repeat("Refactor the parser. ", 40))}
+	at := began
+	for i := range turns {
+		var calls []string
+		var results []llm.Message
+		for k := range 3 {
+			id := fmt.Sprintf("call_Zq8Lm2Vt7Rw%04d%d", i, k)
+			calls = append(calls, id, "read_file", fmt.Sprintf(`{"path":"dir/file%d.go","from":%d}`, k, i))
+			results = append(results, result(id, fmt.Sprint(i, k, strings.Repeat(" func f() error { return nil }", 10))))
+		}
+		answer := asks(calls...)
+		at = at.Add(time.Second)
+		last = &llm.Call{
+			ID: fmt.Sprint(i), Kind: llm.KindLLM, Operation: "chat", Status: 200, Start: at, FirstByte: at, End: at,
+			Input: history, Output: []llm.Message{answer},
+		}
+		began := time.Now()
+		linker.Place(last)
+		took = append(took, time.Since(began))
+		history = append(append(history, answer), results...)
+	}
+	return took, last, linker
+}
+
+// A long agent is one run, remembered in little, and no call costs more than by its
+// own length: what a call costs for each message does not grow.
+func TestLongAgentIsLinear(t *testing.T) {
+	const turns = 500
+	took, last, linker := longAgent(turns)
+	if last.Run.ID != "0" || last.Run.Turn != turns || len(last.Run.Inferred) != 3 {
+		t.Errorf("the last call: run %s, turn %d, %d inferred", last.Run.ID, last.Run.Turn, len(last.Run.Inferred))
+	}
+	if s := linker.Stats(); s.Linked != turns-1 || s.Bytes > 2<<20 {
+		t.Errorf("%+v", s)
+	}
+	for _, at := range []int{10, 50, 100, 250, 499} {
+		t.Logf("turn %3d, %4d messages: %v", at, 1+4*at, took[at])
+	}
+}
+
+func BenchmarkOrdinaryCall(b *testing.B) {
+	history := []llm.Message{user("What is the weather in Paris?"), asks(idA, "weather", `{"city":"Paris"}`), result(idA, `{"temperature":21}`)}
+	out := []llm.Message{model("It is 21 degrees in Paris.")}
+	linker := runs.New(runs.DefaultConfig())
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		linker.Place(&llm.Call{ID: "c", Kind: llm.KindLLM, Operation: "chat", Status: 200, Start: began, FirstByte: began, End: began, Input: history, Output: out})
+	}
+}
+
+func BenchmarkLongAgent(b *testing.B) {
+	for _, turns := range []int{50, 100, 200, 400} {
+		b.Run(fmt.Sprint(turns), func(b *testing.B) {
+			for b.Loop() {
+				longAgent(turns)
+			}
+		})
+	}
+}
