@@ -35,9 +35,9 @@ type result struct {
 
 // readGroups reads messages by an allow-list; whatever is not on it (reasoning,
 // instructions, tools of the provider's own, marks of caches) is no reason to
-// tell two conversations apart, for clients drop and change it. into, which may
-// be nil, is gone on with.
-func (m *memo) readGroups(into []group, messages []llm.Message) []group {
+// tell two conversations apart, for clients drop and change it.
+func (m *memo) readGroups(messages []llm.Message) []group {
+	into := make([]group, 0, len(messages))
 	for _, msg := range messages {
 		model := false
 		switch msg.Role {
@@ -46,17 +46,15 @@ func (m *memo) readGroups(into []group, messages []llm.Message) []group {
 		case "assistant", "model", "chatbot", "CHATBOT":
 			model = true
 		}
-		g := group{model: model}
+		if n := len(into); n == 0 || into[n-1].model != model {
+			into = append(into, group{model: model})
+		}
+		g := &into[len(into)-1]
 		for i := range msg.Parts {
-			m.take(&g, &msg.Parts[i], msg.Name)
+			m.take(g, &msg.Parts[i], msg.Name)
 		}
 		if !model && !g.any && len(g.ids) == 0 {
-			continue
-		}
-		if n := len(into); n > 0 && into[n-1].model == model {
-			into[n-1].join(g)
-		} else {
-			into = append(into, g)
+			into = into[:len(into)-1]
 		}
 	}
 	return into
@@ -81,26 +79,26 @@ func (m *memo) take(g *group, p *llm.Part, name string) {
 			g.thought = startOf(p.Content)
 		}
 	case llm.PartToolCall:
-		sum := chain(m.of('n', p.Name, plain), 'a', m.args(p.Arguments))
+		sum := m.call(p.Name, p.Arguments)
 		g.asked = append(g.asked, asked{p.ID, p.Name, p.Arguments, sum})
-		g.rest, g.any = append(g.rest, chain(digest{}, 'c', sum)), true
+		g.rest, g.any = append(g.rest, sum.marked('c')), true
 	case llm.PartToolCallResponse:
 		if p.Name != "" {
 			name = p.Name
 		}
 		g.results = append(g.results, result{p.ID, name, p.Response})
-		g.rest, g.any = append(g.rest, chain(digest{}, 'r', m.of('t', p.Response, plain))), true
+		g.rest, g.any = append(g.rest, m.of('t', p.Response, plain).marked('r')), true
 	case llm.PartBlob, llm.PartURI, llm.PartFile:
 		g.rest, g.any = append(g.rest, chain(m.of('t', p.SHA256+p.Content, plain), 'm', m.of('t', p.URI+p.ID, plain))), true
 	}
 }
 
-// args is the digest of a tool call's arguments; none at all are {}.
-func (m *memo) args(s string) digest {
-	if strings.TrimSpace(s) == "" {
-		s = "{}"
+// call is the digest of a tool call; no arguments at all are {}.
+func (m *memo) call(name, args string) digest {
+	if strings.TrimSpace(args) == "" {
+		args = "{}"
 	}
-	return m.of('j', s, canonical)
+	return chain(m.of('t', name, plain), 'a', m.of('j', args, canonical))
 }
 
 func (g *group) join(o group) {
@@ -123,10 +121,15 @@ func (m *memo) sum(g *group) digest {
 		rest = slices.Clone(rest)
 		slices.SortFunc(rest, func(a, b digest) int { return bytes.Compare(a[:], b[:]) })
 	}
-	for _, r := range rest {
-		d = chain(d, '+', r)
+	if len(rest) == 0 {
+		return d
 	}
-	return d
+	var room [8 * len(d)]byte
+	all := append(room[:0], d[:]...)
+	for i := range rest {
+		all = append(all, rest[i][:]...)
+	}
+	return digestOf(all)
 }
 
 func (g *group) text() string {

@@ -73,10 +73,10 @@ func (l *Linker) scopeOf(c *llm.Call) digest {
 }
 
 func (l *Linker) read(c *llm.Call, s *scope) *asking {
-	a := &asking{call: c, scope: s, groups: l.memo.readGroups(nil, c.Input)}
+	a := &asking{call: c, scope: s, groups: l.memo.readGroups(c.Input)}
 	a.setting = setting{system: l.instructions(c), route: c.Route, model: c.RequestModel}
 	for _, t := range c.Tools {
-		d := chain(l.memo.of('n', t.Name, plain), 't', l.memo.of('t', t.Description, plain))
+		d := chain(l.memo.of('t', t.Name, plain), 't', l.memo.of('t', t.Description, plain))
 		a.setting.tools = chain(a.setting.tools, 't', chain(d, 'p', l.memo.of('t', t.Parameters, plain)))
 	}
 	return a
@@ -247,7 +247,7 @@ func (l *Linker) node(a *asking) *node {
 		n.answered = c.Start
 	}
 	for i := range c.Output {
-		for _, g := range l.memo.readGroups(nil, asModel(c.Output[i])) {
+		for _, g := range l.memo.readGroups(asModel(c.Output[i])) {
 			n.starts = append(n.starts, g.start())
 			if n.thought == "" {
 				n.thought = g.thought
@@ -338,7 +338,7 @@ func (l *Linker) learn(n *node, groups []group, seed digest, c *llm.Call) {
 				l.index.put(n, byID, digestOf([]byte(joined(c, p.ID))))
 			}
 		}
-		said := l.memo.readGroups(nil, asModel(output[i]))
+		said := l.memo.readGroups(asModel(output[i]))
 		if len(said) == 0 || !said[0].any {
 			continue
 		}

@@ -33,6 +33,12 @@ func chain(d digest, kind byte, next digest) digest {
 	return digestOf(b[:])
 }
 
+// marked tells digests of one text apart by what it is.
+func (d digest) marked(kind byte) digest {
+	d[0] ^= kind
+	return d
+}
+
 // folded are characters that clients and recorders replace by plainer ones.
 var folded = map[rune]rune{
 	'‘': '\'', '’': '\'', '‚': '\'', '‛': '\'', '“': '"', '”': '"', '„': '"', '‟': '"',
@@ -165,12 +171,11 @@ type memoKey struct {
 	kind byte
 }
 
-// Texts of fewer bytes are quicker digested than looked up.
+// Texts of fewer bytes are quicker digested than looked up; JSON never is.
 const memoFrom = 48
 
 const (
-	memoMost  = 1 << 15 // entries of a generation
-	memoBytes = 2 * memoMost * 64
+	memoMost = 1 << 15 // entries of a generation
 )
 
 func newMemo() *memo { return &memo{seed: maphash.MakeSeed(), now: map[memoKey]digest{}} }
@@ -180,7 +185,7 @@ func (m *memo) of(kind byte, s string, read func([]byte, string) []byte) digest 
 	if s == "" {
 		return digest{}
 	}
-	if len(s) < memoFrom {
+	if kind != 'j' && len(s) < memoFrom {
 		var buf [2 * memoFrom]byte
 		return digestOf(read(buf[:0], s))
 	}
