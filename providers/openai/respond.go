@@ -59,11 +59,9 @@ type piece struct {
 func (r *response) delta(h *happening, kind partKind, at time.Time) {
 	raw := jsonwalk.Inner(h.delta)
 	if len(raw) == 0 {
-		if kind != partArguments || !jsonwalk.IsObject(h.delta) {
-			return
+		if kind == partArguments && jsonwalk.IsObject(h.delta) {
+			r.rhythm.Piece(at) // some send an object; what it makes of it comes whole at the end
 		}
-		raw = h.delta // some send the change of an object
-		r.rhythm.Piece(at)
 		return
 	}
 	r.rhythm.Piece(at)
