@@ -138,16 +138,16 @@ func TestASlowFollowerHoldsNobody(t *testing.T) {
 	all := make(chan struct{})
 	follow(t, j, "quick", func(ctx context.Context, calls []*llm.Call) error {
 		err := quick.take(ctx, calls)
-		if len(quick.got()) == 30_000 {
+		if len(quick.got()) == 12_000 {
 			close(all)
 		}
 		return err
 	})
-	add(t, j, 0, 30_000) // more than is kept in memory
+	add(t, j, 0, 12_000) // more than is kept in memory
 	<-all
 	close(hold)
 	shut(t, j)
-	if !slices.Equal(slow.got(), ids(numbered(0, 30_000))) {
+	if !slices.Equal(slow.got(), ids(numbered(0, 12_000))) {
 		t.Errorf("the slow one got %d calls", len(slow.got()))
 	}
 }

@@ -96,8 +96,8 @@ func (j *Journal) expire(now time.Time) bool {
 	return false
 }
 
-// over returns by how many bytes the journal is too large, and the oldest segment
-// that still has contents to drop.
+// over returns by how many bytes the journal will be too large once the last
+// segment is full, and the oldest segment that still has contents to drop.
 func (j *Journal) over() (int64, *segment) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -105,6 +105,7 @@ func (j *Journal) over() (int64, *segment) {
 	for _, s := range j.segments {
 		total += s.size
 	}
+	total += max(j.cfg.SegmentBytes-j.segments[len(j.segments)-1].size, 0)
 	for _, s := range j.segments[:len(j.segments)-1] {
 		if s.flags&flagStripped == 0 && !s.kept && !s.broken {
 			return total, s

@@ -40,7 +40,7 @@ func TestSizeCap(t *testing.T) {
 				}
 			}
 			synctest.Wait()
-			if s := j.Stats(); s.Bytes > cfg.MaxBytes+cfg.SegmentBytes {
+			if s := j.Stats(); s.Bytes > cfg.MaxBytes+32<<10 { // a batch more
 				t.Errorf("the journal has %d bytes", s.Bytes)
 			}
 		}
@@ -53,10 +53,10 @@ func TestSizeCap(t *testing.T) {
 		if r.Stripped != s.DroppedBodies || r.Calls != 500 {
 			t.Errorf("verify: %+v", r)
 		}
-		put(500, 3000)
+		put(500, 2000)
 		s = j.Stats()
-		if s.DroppedCalls < 500 {
-			t.Errorf("after 45 MB: %+v", s)
+		if s.DroppedCalls < 300 {
+			t.Errorf("after 30 MB: %+v", s)
 		}
 		whole(t, dir)
 		down.set(false)
@@ -64,7 +64,7 @@ func TestSizeCap(t *testing.T) {
 		// What it was busy with it had in memory; the rest is what is still there.
 		got := down.got()
 		f := j.Stats().Followers[0]
-		if f.Dropped != s.DroppedCalls || int64(len(got))+f.Dropped != 3000 || !slices.IsSorted(got) || got[len(got)-1] != sinktest.ID(2999) {
+		if f.Dropped != s.DroppedCalls || int64(len(got))+f.Dropped != 2000 || !slices.IsSorted(got) || got[len(got)-1] != sinktest.ID(1999) {
 			t.Errorf("%d calls delivered, %d dropped there, %d here", len(got), f.Dropped, s.DroppedCalls)
 		}
 		shut(t, j)
@@ -76,7 +76,7 @@ func TestCallWithoutItsContent(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		cfg := small(dir)
-		cfg.MaxBytes = 128 << 10
+		cfg.MaxBytes = 192 << 10
 		j, err := journal.Open(cfg, journal.Settings{Log: quiet()})
 		if err != nil {
 			t.Fatal(err)

@@ -94,6 +94,12 @@ func (r *reader) read(p span, seq uint64) (batch, error) {
 	if err := r.seek(p, seq); err != nil {
 		return b, err
 	}
+	return r.records(p, seq)
+}
+
+// records reads on from where scan is.
+func (r *reader) records(p span, seq uint64) (batch, error) {
+	b := batch{next: seq}
 	for bytes := 0; len(b.calls) < deliverCalls && bytes < deliverBytes && b.next < p.end; {
 		rec, n, err := r.scan.next()
 		var bad *damage
