@@ -83,6 +83,9 @@ func (m *memo) take(g *group, p *llm.Part, name string) {
 		g.asked = append(g.asked, asked{p.ID, p.Name, p.Arguments, sum})
 		g.rest, g.any = append(g.rest, sum.marked('c')), true
 	case llm.PartToolCallResponse:
+		if g.model && g.withdraw(p.ID) {
+			return
+		}
 		if p.Name != "" {
 			name = p.Name
 		}
@@ -99,6 +102,21 @@ func (m *memo) call(name, args string) digest {
 		args = "{}"
 	}
 	return chain(m.of('t', name, plain), 'a', m.of('j', args, canonical))
+}
+
+// withdraw takes a tool call out that the provider ran itself: its result stands
+// in the answer that asked for it, and clients may leave out both.
+func (g *group) withdraw(id string) bool {
+	i := slices.IndexFunc(g.asked, func(k asked) bool { return k.id == id && id != "" })
+	if i < 0 {
+		return false
+	}
+	if j := slices.Index(g.rest, g.asked[i].sum.marked('c')); j >= 0 {
+		g.rest = slices.Delete(g.rest, j, j+1)
+	}
+	g.asked = slices.Delete(g.asked, i, i+1)
+	g.any = len(g.texts)+len(g.rest) > 0
+	return true
 }
 
 func (g *group) join(o group) {

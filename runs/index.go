@@ -22,7 +22,8 @@ type node struct {
 	setting setting
 	head    digest // of request and answer; zero when nothing was answered
 	request digest
-	failed  bool // the same may be asked again, for want of an answer
+	opening digest // of its first group
+	failed  bool   // the same may be asked again, for want of an answer
 
 	asked  []asked
 	starts []string // beginning of the text of each answer

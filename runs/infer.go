@@ -90,9 +90,11 @@ func (s *scope) answeredBy(call *node, tool, text string) string {
 }
 
 // start finds the tool call that started a run: its opening holds an argument.
-// The longest argument wins, then the youngest call.
+// The longest argument wins, then the youngest call. An agent that opens with the
+// same words as the call that asked is not its sub-agent: models put what they
+// were told into arguments.
 func (x *index) start(a *asking, n *node, r *llm.Run) {
-	if len(a.scope.pending) == 0 || len(a.groups) == 0 || a.groups[0].model {
+	if len(a.scope.pending) == 0 || len(a.groups) != 1 || a.groups[0].model {
 		return
 	}
 	text := a.groups[0].text()
@@ -100,7 +102,7 @@ func (x *index) start(a *asking, n *node, r *llm.Run) {
 	var from *node
 	tool, longest := "", quoteFrom-1
 	for _, p := range slices.Backward(a.scope.pending) {
-		if p.ended.After(a.call.Start) {
+		if p.ended.After(a.call.Start) || p.opening == a.sums[0] {
 			continue
 		}
 		for _, k := range p.asked {

@@ -269,6 +269,9 @@ func (l *Linker) node(a *asking) *node {
 			}
 		}
 	}
+	if len(a.sums) > 0 {
+		n.opening = a.sums[0]
+	}
 	n.refused = c.Status == 400 || c.Status == 422
 	for i := len(a.groups) - 1; i >= 0 && len(n.held) < maxHeld; i-- {
 		for id := range a.groups[i].toolIDs() {
@@ -313,7 +316,9 @@ func (l *Linker) remember(a *asking, n *node) {
 	if a.call.Status >= 400 && !n.refused {
 		return // nobody goes on from a refusal
 	}
-	l.index.put(n, byRequest, n.request)
+	if n.request != (digest{}) { // nothing said is the beginning of everything
+		l.index.put(n, byRequest, n.request)
+	}
 	l.learn(n, a.groups, a.seed, a.call)
 	if len(n.asked) > 0 {
 		n.scope.pending = append(n.scope.pending, n)

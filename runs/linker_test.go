@@ -134,6 +134,14 @@ func TestWhatLinksAndWhatDoesNot(t *testing.T) {
 	f("nothing was said between", false, model(answer), talk(user(opening)))
 	f("as user text", false, model(answer), talk(user("Summarise: "+answer)))
 
+	own := asks("srv_1", "web_search", `{"q":"Paris"}`)
+	own.Parts = append(own.Parts, llm.Part{Type: llm.PartToolCallResponse, ID: "srv_1", Response: "…"}, llm.Part{Type: llm.PartText, Content: answer})
+	f("a tool of the provider's own, left out", true, own, talk(user(opening), model(answer), next))
+
+	none := llm.Message{}
+	f("nothing readable was answered", true, none, talk(user(opening), model(answer), next))
+	f("nothing readable, by another provider", false, none, talk(user(opening), model(answer), next), func(c *llm.Call) { c.Route = "other" })
+
 	call := asks(idA, "get", `{"x":1}`)
 	f("by id, other words", true, call, talk(user("edited"), asks(idA, "get", `{}`), result(idA, "1")))
 	f("by id, result alone", true, call, talk(result(idA, "1")))
@@ -218,6 +226,28 @@ func TestSubAgentsAndRetrieval(t *testing.T) {
 	chat := a.call(talk(user("Context: … Question: How high do tides rise?")), model("High"))
 	if len(chat.Run.Inferred) != 1 || chat.Run.Inferred[0].Operation != "retrieval" || chat.Run.Inferred[0].Call != "3" {
 		t.Errorf("retrieval %+v", chat.Run.Inferred)
+	}
+}
+
+func TestTheSameWordsAreNoSubAgent(t *testing.T) {
+	a := newAgent(t)
+	const task = "Find three sources on tidal power"
+	a.call(talk(user(task)), asks(idA, "search", `{"q":"`+task+`"}`))
+	if c := a.call(talk(user(task)), model("None")); c.Run.ByCall != "" {
+		t.Errorf("started by %s", c.Run.ByCall)
+	}
+	// Nor is one whose argument is a common word.
+	a.call(talk(user("Where to go?")), asks(idB, "visit", `{"city":"Paris"}`))
+	if c := a.call(talk(user("Is Paris large?")), model("Yes")); c.Run.ByCall != "" {
+		t.Errorf("started by %s", c.Run.ByCall)
+	}
+}
+
+func TestCallsWithoutMessagesAreNobodysParent(t *testing.T) {
+	a := newAgent(t)
+	a.call(nil, llm.Message{}, func(c *llm.Call) { c.Operation = "rerank"; c.SetAttr("gen_ai.request.previous_response.id", "gone") })
+	if c := a.call(talk(model("Welcome."), user("Hello")), model("Hi")); c.Place.ParentCall != "" {
+		t.Errorf("parent %q by %v", c.Place.ParentCall, c.Run.Evidence)
 	}
 }
 

@@ -38,9 +38,8 @@ func longAgent(turns int) (took []time.Duration, last *llm.Call, linker *runs.Li
 	return took, last, linker
 }
 
-// A long agent is one run, remembered in little, and no call costs more than by its
-// own length: what a call costs for each message does not grow.
-func TestLongAgentIsLinear(t *testing.T) {
+// A long agent is one run, and remembered in little.
+func TestLongAgent(t *testing.T) {
 	const turns = 500
 	took, last, linker := longAgent(turns)
 	if last.Run.ID != "0" || last.Run.Turn != turns || len(last.Run.Inferred) != 3 {
@@ -52,6 +51,22 @@ func TestLongAgentIsLinear(t *testing.T) {
 	for _, at := range []int{10, 50, 100, 250, 499} {
 		t.Logf("turn %3d, %4d messages: %v", at, 1+4*at, took[at])
 	}
+}
+
+// What a call costs grows with its length and no faster, whatever is remembered.
+func TestCostIsLinear(t *testing.T) {
+	cost := func(turns int) float64 {
+		_, last, linker := longAgent(turns)
+		return testing.AllocsPerRun(5, func() {
+			again := *last
+			linker.Place(&again)
+		})
+	}
+	short, long := cost(100), cost(400)
+	if long > 4.5*short {
+		t.Errorf("a call four times as long takes %.0f allocations, not four times %.0f", long, short)
+	}
+	t.Logf("%.0f allocations at 100 turns, %.0f at 400", short, long)
 }
 
 func BenchmarkOrdinaryCall(b *testing.B) {

@@ -106,6 +106,10 @@ func (x *index) at(a *asking, i int) []candidate {
 			if slices.ContainsFunc(cs, func(c candidate) bool { return c.node == n && slices.Contains(c.evidence, evPrefix) }) {
 				continue
 			}
+			// Of an unknown answer the provider at least is known.
+			if n.silent() && n.setting.route != a.setting.route {
+				continue
+			}
 			if like := n.like(&a.groups[i]); like > 0 {
 				add(n, scoreKnown+like, evRequest)
 			}

@@ -129,7 +129,7 @@ func asked(c *llm.Call, p llm.Part) bool {
 // worse than those not linked at all.
 func TestRecordedRuns(t *testing.T) {
 	all := providerstest.Conversations(t)
-	f := func(name string, perKey bool, least, tools int) {
+	f := func(name string, all []providerstest.Conversation, perKey bool, least, tools int) {
 		for seed := range uint64(8) {
 			calls, _ := play(t, all, seed, perKey)
 			s := judge(all, calls)
@@ -144,6 +144,9 @@ func TestRecordedRuns(t *testing.T) {
 			}
 		}
 	}
-	f("one key", false, 99, 66)
-	f("own keys", true, 100, 66)
+	f("one key", all, false, 99, 66)
+	f("own keys", all, true, 100, 66)
+	crowded := crowd(t, all)
+	t.Logf("crowded: %d calls of strangers", len(crowded)-len(all))
+	f("crowded", crowded, false, 99, 66)
 }

@@ -54,6 +54,32 @@ func play(t testing.TB, all []providerstest.Conversation, seed uint64, perKey bo
 	return out, linker
 }
 
+// crowd adds the recorded single exchanges, which belong to nobody, but for those
+// that are part of a conversation or of a provider that the table does not name:
+// two calls for every three of the conversations.
+func crowd(t testing.TB, all []providerstest.Conversation) []providerstest.Conversation {
+	t.Helper()
+	table, err := providers.New(nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, c := range all {
+		for _, x := range c.Exchanges {
+			known[string(x.Request)] = true
+		}
+	}
+	alone := slices.Clone(all[0].Calls[:1])
+	alone[0].Parent, alone[0].Root, alone[0].Kind = nil, nil, "stranger"
+	stranger := func(r providerstest.Recording) bool {
+		return r.Request != nil && table.Row(r.Provider) != nil && !known[string(r.Request)]
+	}
+	for _, r := range providerstest.Recordings(t, stranger) {
+		all = append(all, providerstest.Conversation{Name: r.Name, Exchanges: []providerstest.Recording{r}, Calls: alone})
+	}
+	return all
+}
+
 func callID(conv, i int) string { return fmt.Sprintf("%d.%d", conv, i) }
 
 // read reads a recording as the proxy does. Headers are left out: they could hold
@@ -61,16 +87,15 @@ func callID(conv, i int) string { return fmt.Sprintf("%d.%d", conv, i) }
 func read(t testing.TB, table *providers.Table, r providerstest.Recording, id string, at time.Time) *llm.Call {
 	t.Helper()
 	x := r.Exchange()
-	row := table.Row(r.Provider)
-	if row == nil {
-		t.Fatalf("no provider is called %s", r.Provider)
+	if table.Row(r.Provider) == nil {
+		t.Fatalf("%s: no provider is called %s", r.Name, r.Provider)
 	}
-	x.ID, x.Provider, x.RequestHeader = id, row.Name, nil
+	x.ID, x.Provider, x.RequestHeader = id, r.Provider, nil
 	x.Start, x.Sent, x.FirstByte, x.FirstWrite, x.End = at, at, at.Add(time.Second), at.Add(time.Second), at.Add(2*time.Second)
 	x.Response = llm.Body{Data: r.Response, Size: int64(len(r.Response))}
 	c, err := table.Read(x)
-	if err != nil {
-		t.Logf("%s: %v", r.Name, err)
+	if c == nil {
+		t.Fatalf("%s: %v", r.Name, err)
 	}
 	return c
 }
