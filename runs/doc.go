@@ -30,7 +30,7 @@
 //
 // What is remembered is bounded by bytes and by age; the oldest goes first, and
 // Stats counts what went. Texts are kept as digests, but for the beginning of
-// each answer, arguments of tool calls that wait for their result, and what was
-// embedded a short while ago. A call costs time by its length, never by what is
+// each answer and thought, the arguments of tool calls, and what was embedded a
+// short while ago: as they were sent, in memory only. A call costs time by its length, never by what is
 // remembered.
 package runs
