@@ -347,6 +347,7 @@ func TestReplay(t *testing.T) {
 	}
 	f(Play{Exchange: "s", Piece: 7, CutAfter: 10}, body[:10], io.ErrUnexpectedEOF)
 	f(Play{Exchange: "j", Piece: 7, CutAfter: 10}, body[:10], io.ErrUnexpectedEOF)
+	f(Play{Exchange: "s", Piece: 7, CutAfter: len(body)}, body, io.ErrUnexpectedEOF)
 }
 
 func TestReplayRefuses(t *testing.T) {
@@ -363,7 +364,11 @@ func TestReplayRefuses(t *testing.T) {
 	f("..", 400)
 	f("x; piece=many", 400)
 	f("x; speed=1", 400)
+	f("/etc", 400)
+	f(".", 400)
+	f("a/../../x", 400)
 	f("nowhere", 404)
+	f("set/nowhere", 404)
 }
 
 func TestSeen(t *testing.T) {
@@ -410,7 +415,7 @@ func FuzzPlay(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if strings.ContainsAny(p.Exchange, "/\x00") && filepath.Base(p.Exchange) != p.Exchange {
+		if !strings.HasPrefix(filepath.Join("/root", p.Exchange), "/root/") {
 			t.Errorf("%q names %q", s, p.Exchange)
 		}
 		if again, err := parsePlay(p.Header()); err != nil || again != p {

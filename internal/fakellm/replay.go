@@ -12,6 +12,7 @@ import (
 	"net/http/httputil"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,10 +25,12 @@ const ReplayHeader = "X-Fakellm-Replay"
 
 // Play says how a recorded exchange is served.
 type Play struct {
-	Exchange string // name of its folder
+	Exchange string // its folder, below the root
 	Piece    int    // bytes a write (see singly), and a chunk of a stream; 0 writes the body in one piece
-	CutAfter int    // body bytes (as they go over the wire) after which the connection is closed; 0 never
-	Gzip     bool   // compress the body and say so in content-encoding
+	// CutAfter is after how many bytes of the body, as they go over the wire, the
+	// connection is closed; 0 never. A stream of no more than that lacks its end.
+	CutAfter int
+	Gzip     bool // compress the body and say so in content-encoding
 }
 
 // Header returns the value of ReplayHeader that asks for p.
@@ -35,12 +38,12 @@ func (p Play) Header() string {
 	return fmt.Sprintf("%s; piece=%d; cut=%d; gzip=%t", p.Exchange, p.Piece, p.CutAfter, p.Gzip)
 }
 
-// parsePlay reads what Header wrote. Only a plain folder name is taken, so that
+// parsePlay reads what Header wrote. Only a path below the root is taken, so that
 // a request cannot reach outside the recordings.
 func parsePlay(s string) (Play, error) {
 	name, rest, _ := strings.Cut(s, ";")
 	p := Play{Exchange: strings.TrimSpace(name)}
-	if p.Exchange == "" || p.Exchange != filepath.Base(p.Exchange) || p.Exchange == ".." {
+	if p.Exchange == "." || !filepath.IsLocal(p.Exchange) {
 		return p, fmt.Errorf("%s: %q is not the name of a recording", ReplayHeader, p.Exchange)
 	}
 	for _, field := range strings.Split(rest, ";") {
@@ -111,6 +114,8 @@ func Load(dir string) (*Recording, error) {
 	switch filepath.Ext(meta.Response.BodyFile) {
 	case ".sse", ".ndjson":
 		r.Stream = true
+	case ".bin":
+		r.Stream = slices.ContainsFunc(r.ResponseHeader, func(line string) bool { return strings.Contains(line, "eventstream") })
 	}
 	if r.RequestBody, err = readPart(dir, meta.Request.BodyFile); err != nil {
 		return nil, err
@@ -218,9 +223,9 @@ const (
 )
 
 func (r *Recording) writeBody(w io.Writer, body []byte, p Play) error {
-	cut := p.CutAfter > 0 && p.CutAfter < len(body)
+	cut := p.CutAfter > 0 && (p.CutAfter < len(body) || r.Stream)
 	if cut {
-		body = body[:p.CutAfter]
+		body = body[:min(p.CutAfter, len(body))]
 	}
 	if p.Piece <= 0 {
 		p.Piece = max(len(body), 1)
