@@ -31,7 +31,8 @@ type exchange struct {
 	up     *upConn            // guarded by caller.mu for callerGone
 	cancel context.CancelFunc // while a connection is made; the same
 
-	drain time.Duration // how long an answer may go on without its caller; guarded too
+	drain     time.Duration // how long an answer may go on without its caller; guarded too
+	tunnelled bool          // bytes go both ways, until either side ends; guarded too
 
 	sent      bool      // the whole request was read from the caller and written upstream
 	deserted  bool      // the caller is gone and the answer is read to its end all the same
@@ -70,7 +71,7 @@ func (x *exchange) begin() {
 	x.conf = x.s.conf.Load()
 	x.route, x.up, x.cancel, x.drain, x.uploading, x.whole = Route{}, nil, nil, 0, nil, nil
 	x.first, x.taken = nil, 0
-	x.sent, x.deserted, x.timed, x.renew = false, false, false, time.Time{}
+	x.sent, x.deserted, x.timed, x.tunnelled, x.renew = false, false, false, false, time.Time{}
 	x.edited.at, x.edited.insert, x.edited.cut = 0, "", nil
 	x.captured.reset(x.conf.CaptureRequestBytes)
 	x.ex = &llm.Exchange{
@@ -210,6 +211,11 @@ func (x *exchange) callerGone() {
 	if x.up == nil {
 		return
 	}
+	if x.tunnelled {
+		// The end of what it sent is met behind all of it: the tunnel sees to that.
+		_ = x.up.SetWriteDeadline(time.Now().Add(lastWords))
+		return
+	}
 	end := past
 	if x.drain > 0 {
 		end = time.Now().Add(x.drain)
@@ -233,6 +239,9 @@ func (x *exchange) finish() {
 	}
 	ex.End = time.Now()
 	ex.Request = x.captured.body()
+	if x.tunnelled { // nothing is left out: the observer has seen it
+		ex.Request = llm.Body{Size: ex.Request.Size}
+	}
 	if len(ex.Request.Data) > smallBody && x.s.set.Recorder.Pressed() {
 		ex.Request = llm.Body{Size: ex.Request.Size, Truncated: true}
 		x.captured.recycle()

@@ -3,7 +3,6 @@ package proxy
 import (
 	"crypto/rand"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -26,6 +25,9 @@ func (x *exchange) tunnel(p []byte) bool {
 	if d := x.route.Upstream.Dialect; d != nil {
 		x.ex.Observer = x.observer(d)
 	}
+	c.mu.Lock()
+	x.tunnelled = true
+	c.mu.Unlock()
 	hb := getBuf()
 	err := writeAll(c.conn, x.appendAnswerHead(hb[:0], ""), p)
 	putBuf(hb)
@@ -37,19 +39,9 @@ func (x *exchange) tunnel(p []byte) bool {
 	}
 	x.show(x.ex.FirstWrite)
 
-	var mu sync.Mutex // the observer's: it is told from both directions
-	up := &direction{x: x, from: c.conn, fromRaw: c.raw, to: u.Conn, show: func(p []byte, at time.Time) {
-		x.captured.size += int64(len(p)) // counted, not kept: the observer reads it
-		if d, ok := x.ex.Observer.(llm.Duplex); ok {
-			d.Sent(p, at)
-		}
-	}, mu: &mu}
-	down := &direction{x: x, from: u.Conn, fromRaw: u.raw, to: c.conn, show: func(p []byte, at time.Time) {
-		x.ex.Response.Size += int64(len(p))
-		if x.ex.Observer != nil {
-			x.ex.Observer.Wrote(p, at)
-		}
-	}, mu: &mu}
+	seen := &order{show: x.shown}
+	up := &direction{way: upward, from: c.conn, fromRaw: c.raw, to: u.Conn, seen: seen}
+	down := &direction{way: downward, from: u.Conn, fromRaw: u.raw, to: c.conn, seen: seen}
 	x.captured.reset(0)
 	first := append(append([]byte(nil), c.ahead...), c.in...)
 	c.ahead = nil
@@ -66,12 +58,17 @@ func (x *exchange) tunnel(p []byte) bool {
 	derr := down.run()
 	_ = c.conn.SetDeadline(past)
 	<-done
+	seen.release()
 	x.ex.Ended = llm.EndComplete
 	if isReset(derr) && !c.gone.Load() {
 		x.ex.Ended, x.ex.Err = llm.EndUpstreamCut, "the provider reset the connection"
 	}
 	return false
 }
+
+// lastWords is how long the provider may take to read what a caller sent before it
+// went away.
+const lastWords = 10 * time.Second
 
 // allowCalls lets the observer of a tunnel record calls that end within it.
 func (x *exchange) allowCalls() {
@@ -99,14 +96,35 @@ func (x *exchange) allowCalls() {
 	}
 }
 
+// The ways through a tunnel.
+const (
+	upward   = 0
+	downward = 1
+)
+
+// shown shows the observer what was written one way.
+func (x *exchange) shown(way int, p []byte, at time.Time) {
+	defer x.faulty()
+	if way == downward {
+		x.ex.Response.Size += int64(len(p))
+		if x.ex.Observer != nil {
+			x.ex.Observer.Wrote(p, at)
+		}
+		return
+	}
+	x.captured.size += int64(len(p)) // counted, not kept: the observer reads it
+	if d, ok := x.ex.Observer.(llm.Duplex); ok {
+		d.Sent(p, at)
+	}
+}
+
 // direction is one way of a tunnel.
 type direction struct {
-	x       *exchange
+	way     int
 	from    net.Conn
 	fromRaw *rawReader
 	to      net.Conn
-	show    func([]byte, time.Time)
-	mu      *sync.Mutex
+	seen    *order
 }
 
 func (d *direction) run() error {
@@ -141,12 +159,11 @@ func (d *direction) pass(p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
+	d.seen.begin(d.way)
 	if _, err := d.to.Write(p); err != nil {
+		d.seen.failed(d.way)
 		return err
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	defer d.x.faulty()
-	d.show(p, time.Now())
+	d.seen.done(d.way, p, time.Now())
 	return nil
 }

@@ -47,7 +47,7 @@ func TestCallsWithinATunnel(t *testing.T) {
 	second := b.record() // while the tunnel is open
 	p.Close()
 	around := b.record()
-	if around.Status != 101 || around.Session != "" || around.Span == [8]byte{} || around.Request.Size != 4 || around.Response.Size != 7 {
+	if around.Status != 101 || around.Session != "" || around.Span == [8]byte{} || around.Request.Size != 4 || around.Request.Truncated || around.Response.Size != 7 {
 		t.Errorf("the session is recorded as %+v", around)
 	}
 	for _, ex := range []*llm.Exchange{first, second} {
@@ -58,6 +58,32 @@ func TestCallsWithinATunnel(t *testing.T) {
 	}
 	if string(second.Request.Data) != "one\n" || seen.got.String() != "hi\none\n" {
 		t.Errorf("seen %q, the call's request %q", seen.got.String(), second.Request.Data)
+	}
+}
+
+// What a caller sent goes out before its end does, however soon it hangs up after it.
+func TestLastWordsOfATunnel(t *testing.T) {
+	got := make(chan string, 1)
+	b := start(t, func(c net.Conn) {
+		br := newReader(c)
+		if _, _, err := message(br); err == nil {
+			io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+			all, _ := io.ReadAll(br)
+			got <- string(all)
+		}
+	})
+	want := strings.Repeat("the last words", 100)
+	for range 30 {
+		p := b.dial().send("GET / HTTP/1.1\r\nHost: p\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		p.expect("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+		for i := range 100 {
+			p.send(want[i*14 : i*14+14])
+		}
+		p.Close()
+		if said := <-got; said != want {
+			t.Fatalf("%d of %d bytes went out", len(said), len(want))
+		}
+		b.record()
 	}
 }
 
