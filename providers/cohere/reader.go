@@ -180,9 +180,13 @@ func (r *Reader) member(key, val, in []byte) {
 		if jsonwalk.Str(val) != "" {
 			r.choice().Finish(val)
 		}
-	case "usage", "meta":
+	case "usage":
 		if jsonwalk.IsObject(val) && len(val) <= maxUsage {
 			r.usage = append(r.usage[:0], val...)
+		}
+	case "meta":
+		if jsonwalk.IsObject(val) && len(val) <= maxUsage {
+			r.meta(val)
 		}
 	case "citations":
 		for e := jsonwalk.Array(val); e.Next(); {
@@ -197,6 +201,24 @@ func (r *Reader) member(key, val, in []byte) {
 
 // maxUsage bounds a usage object.
 const maxUsage = 16 << 10
+
+// meta takes the counts out of what version 1 and those that answer with it tell of
+// a call: version and warnings, which stand beside them, are no usage.
+func (r *Reader) meta(val []byte) {
+	r.usage = append(r.usage[:0], '{')
+	for m := jsonwalk.Object(val); m.Next(); {
+		switch string(m.Key) {
+		case "billed_units", "tokens", "cached_tokens":
+			if len(r.usage) > 1 {
+				r.usage = append(r.usage, ',')
+			}
+			r.usage = append(append(append(append(r.usage, '"'), m.Key...), `":`...), m.Val...)
+		}
+	}
+	if r.usage = append(r.usage, '}'); len(r.usage) == len("{}") {
+		r.usage = r.usage[:0]
+	}
+}
 
 func (r *Reader) choice() *draft.Choice { return r.answer.Choice(0) }
 
