@@ -1,6 +1,7 @@
 package recorder
 
 import (
+	"strings"
 	"sync"
 
 	"github.com/spanwire/spanwire/llm"
@@ -15,9 +16,16 @@ const onceKept = 1 << 16
 // the recorder: after a restart one that is told again is billed again.
 type once struct {
 	mu   sync.Mutex
-	of   map[string]string // what was billed, and by which call
+	of   map[string]claim // what was billed
 	ring []string
 	next int
+}
+
+// claim says which call was billed, and whether that call made what it was billed for
+// or asked for it later.
+type claim struct {
+	call string
+	made bool
 }
 
 // settle takes the usage off a call that tells one which is billed already.
@@ -25,7 +33,7 @@ func (o *once) settle(c *llm.Call) {
 	if c.UsageOf == "" || !c.Usage.Known() {
 		return
 	}
-	by := o.first(c.Provider+" "+c.UsageOf, c.ID)
+	by := o.first(c.Provider+" "+c.UsageOf, claim{c.ID, makes(c)})
 	if by == c.ID {
 		return
 	}
@@ -33,15 +41,26 @@ func (o *once) settle(c *llm.Call) {
 	c.SetAttr("spanwire.usage.billed_by", by)
 }
 
-// first returns which call billed it: this one, when none did before.
-func (o *once) first(what, call string) string {
+// makes says that a call makes what its usage is of. One that asks for it, stops it
+// or goes on with it has its id in the path.
+func makes(c *llm.Call) bool {
+	return c.Method == "POST" && !strings.Contains(c.Path, c.UsageOf)
+}
+
+// first returns which call billed it: this one, when none did before. A second call
+// that makes something of a name made something else: servers for tests, and some
+// that run here, give the same id again and again.
+func (o *once) first(what string, c claim) string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if by, ok := o.of[what]; ok {
-		return by
+		if by.made && c.made {
+			o.of[what], by = c, c
+		}
+		return by.call
 	}
 	if o.of == nil {
-		o.of = map[string]string{}
+		o.of = map[string]claim{}
 	}
 	if len(o.ring) < onceKept {
 		o.ring = append(o.ring, what)
@@ -50,6 +69,6 @@ func (o *once) first(what, call string) string {
 		o.ring[o.next] = what
 		o.next = (o.next + 1) % onceKept
 	}
-	o.of[what] = call
-	return call
+	o.of[what] = c
+	return c.call
 }

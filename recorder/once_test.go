@@ -44,6 +44,27 @@ func TestAUsageIsBilledOnce(t *testing.T) {
 	}
 }
 
+// Servers that give every answer the same id make something else each time; what is
+// asked for later is billed with the one that made it.
+func TestMadeAgainUnderTheSameName(t *testing.T) {
+	var o once
+	f := func(id, method, path string, billed bool) {
+		t.Helper()
+		c := tells(id, "resp_a")
+		c.Method, c.Path = method, path
+		if o.settle(c); c.Usage.Known() != billed {
+			t.Errorf("%s %s: billed %v", method, path, !billed)
+		}
+	}
+	f("1", "POST", "/v1/responses", true)
+	f("2", "GET", "/v1/responses/resp_a", false)
+	f("3", "POST", "/v1/responses", true)
+	f("4", "POST", "/v1/responses/resp_a/cancel", false)
+	o = once{}
+	f("5", "GET", "/v1/responses/resp_a", true) // while the call that made it goes on
+	f("6", "POST", "/v1/responses", false)
+}
+
 func TestWhatWasBilledIsBounded(t *testing.T) {
 	var o once
 	for i := range 3 * onceKept {
