@@ -10,10 +10,10 @@ BENCH       ?= .
 COUNT       ?= 6
 IMAGE       ?= spanwire:$(VERSION)
 
-.PHONY: build check vet staticcheck tidy test race fuzz bench accuracy growth runs collector clients demo image clean help
+.PHONY: build check vet staticcheck tidy test race fuzz fuzz-long bench accuracy growth runs recordings collector clients demo image clean help
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## bin/spanwire, static and without paths of this machine
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/spanwire ./cmd/proxy
@@ -41,6 +41,9 @@ race: ## the same with the race detector, in random order
 fuzz: ## every fuzz target for FUZZTIME (10s) each
 	.ci/fuzz $(FUZZTIME)
 
+fuzz-long: ## the fuzz targets of the dialects for five minutes each, one worker, beside other work
+	FUZZ_IN=./providers/... FUZZ_NAMES='Request|Response|Session|Form' FUZZ_WORKERS=1 FUZZ_TABLE=fuzz-long.md nice -n 19 .ci/fuzz 5m
+
 bench: ## benchmarks, COUNT (6) runs each, for benchstat; BENCH chooses
 	$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem -count=$(COUNT) ./...
 
@@ -52,6 +55,9 @@ growth: ## docs/growth.md: how counting grows with a text, beside tiktoken-go
 
 runs: ## how well runs are rebuilt from recorded conversations
 	$(GO) test -count=1 -v -run TestRecordedRuns ./internal/runstest
+
+recordings: ## every recorded exchange and WebSocket through the proxy, in every way (SPANWIRE_DATA)
+	cd cmd/proxy && $(GO) test -run='^Test(Recordings|Sessions)$$' -count=1 -timeout=20m -args -recordings
 
 collector: ## spans into a real OpenTelemetry Collector (a large build the first time)
 	cd internal/collectortest && $(GO) test -count=1 ./...

@@ -23,6 +23,12 @@ import (
 
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
+		goleak.Cleanup(func(code int) {
+			if *everything {
+				scores.print(os.Stdout)
+			}
+			os.Exit(code)
+		}),
 		// These of the fake provider's HTTP library end some time after it, or never.
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))

@@ -62,19 +62,28 @@ func (d Dialect) judgeCuts(t *testing.T, r Recording) {
 		if err != nil {
 			t.Fatalf("cut after %d bytes: %v", k, err)
 		}
-		for i := range c.Output {
-			for _, p := range c.Output[i].Parts {
-				if !prefixOfAny(p, all.Output) {
-					t.Fatalf("cut after %d bytes: %q was never said", k, p.Content+p.Arguments)
-				}
-			}
+		for _, said := range Beyond(c, all) {
+			t.Fatalf("cut after %d bytes: %s", k, said)
 		}
-		if got, _ := c.Usage.Output(); c.Usage.Known() {
-			if most, _ := all.Usage.Output(); got > most {
-				t.Fatalf("cut after %d bytes: %d tokens of output, of %d", k, got, most)
+	}
+}
+
+// Beyond lists what a call that was cut says, and the whole call does not: there
+// must be nothing.
+func Beyond(cut, whole *llm.Call) (said []string) {
+	for i := range cut.Output {
+		for _, p := range cut.Output[i].Parts {
+			if !prefixOfAny(p, whole.Output) {
+				said = append(said, fmt.Sprintf("%q was never said", p.Content+p.Arguments))
 			}
 		}
 	}
+	if got, _ := cut.Usage.Output(); cut.Usage.Known() && cut.Usage.Source == llm.UsageReported {
+		if most, _ := whole.Usage.Output(); got > most {
+			said = append(said, fmt.Sprintf("%d tokens of output, of %d", got, most))
+		}
+	}
+	return said
 }
 
 func zip(t testing.TB, b []byte) []byte {

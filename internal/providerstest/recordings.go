@@ -1,6 +1,7 @@
 package providerstest
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 type Recording struct {
 	Name     string
 	Provider string
+	Endpoint string // the end of its path, in the words of the recordings
 	Method   string
 	Scheme   string
 	Host     string
@@ -31,6 +33,7 @@ type Recording struct {
 // Expected is the response half of a recording's expected.json.
 type Expected struct {
 	Kind              string        `json:"kind"`
+	BodySHA256        string        `json:"body_sha256"`
 	Model             *string       `json:"model"`
 	ID                *string       `json:"id"`
 	ServiceTier       *string       `json:"service_tier"`
@@ -139,6 +142,7 @@ func load(t testing.TB, dir string) Recording {
 	t.Helper()
 	var x struct {
 		Provider string
+		Endpoint string
 		Request  struct {
 			Method, Scheme, Host, Target string
 			Headers                      []string
@@ -154,7 +158,7 @@ func load(t testing.TB, dir string) Recording {
 	var e struct{ Response Expected }
 	parse(t, filepath.Join(dir, "expected.json"), &e)
 	r := Recording{
-		Provider: x.Provider, Method: x.Request.Method, Scheme: x.Request.Scheme, Host: x.Request.Host, Target: x.Request.Target,
+		Provider: x.Provider, Endpoint: x.Endpoint, Method: x.Request.Method, Scheme: x.Request.Scheme, Host: x.Request.Host, Target: x.Request.Target,
 		RequestHeader: header(x.Request.Headers), Status: x.Response.Status, ResponseHeader: header(x.Response.Headers),
 		Expected: e.Response,
 	}
@@ -197,6 +201,12 @@ func (r Recording) Exchange() *llm.Exchange {
 		Method: r.Method, Target: r.Target, Host: r.Host, Request: r.Request, RequestHeader: r.RequestHeader,
 		Status: r.Status, ResponseHeader: r.ResponseHeader, Response: r.Response,
 	})
+}
+
+// Spliced says that a recording holds several answers one after the other: the last
+// one is the answer, so what is read of its beginning is not in the whole.
+func (r Recording) Spliced() bool {
+	return bytes.Count(r.Response, []byte("event: response.created\n"))+bytes.Count(r.Response, []byte(`data: {"type":"response.created"`)) > 2
 }
 
 // HasRecordings says whether there is a folder of recordings.

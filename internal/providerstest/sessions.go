@@ -21,10 +21,26 @@ type Session struct {
 	Expected ExpectedSession
 }
 
-// SessionMessage is one text message.
+// SessionMessage is one text message, or the end of a connection that was made
+// anew.
 type SessionMessage struct {
 	Caller bool // sent by the caller
 	Data   []byte
+	Code   uint16 // the provider closed with this code, and Data as its reason; 0 for text
+}
+
+// Connections returns the messages of each connection of the session.
+func (s Session) Connections() (all [][]SessionMessage) {
+	from := 0
+	for i, m := range s.Messages {
+		if m.Code != 0 {
+			all, from = append(all, s.Messages[from:i+1]), i+1
+		}
+	}
+	if from < len(s.Messages) {
+		all = append(all, s.Messages[from:])
+	}
+	return all
 }
 
 // ExpectedSession is a recording's expected.json.
@@ -78,11 +94,17 @@ func messages(t testing.TB, file string) (ms []SessionMessage) {
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
 		var m struct {
-			From  string
-			Frame json.RawMessage
+			From   string
+			Frame  json.RawMessage
+			Code   uint16
+			Reason string
 		}
 		if err := json.Unmarshal(lines.Bytes(), &m); err != nil {
 			t.Fatalf("%s: %v", file, err)
+		}
+		if m.From == "close" {
+			ms = append(ms, SessionMessage{Code: m.Code, Data: []byte(m.Reason)})
+			continue
 		}
 		ms = append(ms, SessionMessage{Caller: m.From == "client", Data: bytes.Clone(m.Frame)})
 	}
@@ -92,9 +114,13 @@ func messages(t testing.TB, file string) (ms []SessionMessage) {
 	return ms
 }
 
-// Frame writes a text message as one frame, masked when the caller sends it.
+// Frame writes a message as one frame, masked when the caller sends it.
 func (m SessionMessage) Frame() []byte {
 	out := []byte{0x81, 0}
+	if m.Code != 0 {
+		out[0] = 0x88
+		m.Data = append(binary.BigEndian.AppendUint16(nil, m.Code), m.Data...)
+	}
 	switch n := len(m.Data); {
 	case n < 126:
 		out[1] = byte(n)
