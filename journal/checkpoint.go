@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/spanwire/spanwire/internal/callrecord"
 )
 
 // checkpointTime is how often a checkpoint is made while calls come in.
@@ -57,7 +59,7 @@ func (j *Journal) checkpoint(now time.Time) {
 		Signature: ed25519.Sign(j.set.SigningKey, signed(j.id, at)),
 	}
 	sum, err := appendFrame(&w.out, salt, at,
-		func(out *bytes.Buffer) error { return encoding.MarshalToBuffer(&c, out) },
+		func(out *bytes.Buffer) error { return callrecord.Marshal(out, &c) },
 		func(*bytes.Buffer) error { return nil })
 	if err != nil {
 		j.log.Error("a checkpoint of the journal cannot be made", "error", err)

@@ -52,9 +52,6 @@
 // this is how a torn tail, which is cut off, is told from damage, which is kept
 // and reported.
 //
-// Facts and content are CBOR (RFC 8949) maps with numbers for keys; the types
-// facts, content and those within are their definition. Texts are byte strings,
-// since what peers send need not be UTF-8. A key is never used for something else;
-// readers skip keys that they do not know. What cannot be read that way gets a new
-// version.
+// Facts and content are CBOR, as package callrecord defines it. What cannot be
+// read that way gets a new version.
 package journal

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spanwire/spanwire/internal/callrecord"
 	"github.com/spanwire/spanwire/internal/sinktest"
 	"github.com/spanwire/spanwire/llm"
 )
@@ -16,7 +17,7 @@ func sample(tb testing.TB) ([]byte, header) {
 	h := header{first: 5, created: time.Unix(1_800_000_000, 0).UTC(), salt: [16]byte{1, 2}, prev: hash{9}, id: [16]byte{3}}
 	out := bytes.NewBuffer(h.bytes())
 	at := record{seq: h.first, prev: h.prev, at: h.created, kind: kindCall}
-	var e encoder
+	var e callrecord.Encoder
 	add := func(facts, said func(*bytes.Buffer) error) {
 		sum, err := appendFrame(out, h.salt, at, facts, said)
 		if err != nil {
@@ -26,11 +27,11 @@ func sample(tb testing.TB) ([]byte, header) {
 	}
 	calls := append([]*llm.Call{sinktest.Call(1), sinktest.Call(2), {}, sinktest.Call(3)}, &llm.Call{ID: "odd", Attrs: []llm.Attr{{Key: "list", Value: []string{"a"}}}})
 	for _, c := range calls {
-		add(func(b *bytes.Buffer) error { return e.facts(b, c) }, func(b *bytes.Buffer) error { return e.content(b, c) })
+		add(func(b *bytes.Buffer) error { return e.Facts(b, c) }, func(b *bytes.Buffer) error { return e.Said(b, c) })
 	}
 	at.kind = kindCheckpoint
 	add(func(b *bytes.Buffer) error {
-		return encoding.MarshalToBuffer(&checkpoint{Key: make([]byte, 32), Signature: make([]byte, 64)}, b)
+		return callrecord.Marshal(b, &checkpoint{Key: make([]byte, 32), Signature: make([]byte, 64)})
 	}, func(*bytes.Buffer) error { return nil })
 	return out.Bytes(), h
 }
@@ -38,10 +39,10 @@ func sample(tb testing.TB) ([]byte, header) {
 // FuzzRecord decodes any bytes as the facts and the content of a call. What can be
 // decoded is encoded again and must be the same once more.
 func FuzzRecord(f *testing.F) {
-	var e encoder
+	var e callrecord.Encoder
 	for _, c := range append(sinktest.Hostile()[4:], sinktest.Call(1), sinktest.Call(2)) {
 		var facts, said bytes.Buffer
-		if e.facts(&facts, c) != nil || e.content(&said, c) != nil {
+		if e.Facts(&facts, c) != nil || e.Said(&said, c) != nil {
 			f.Fatal("a call cannot be encoded")
 		}
 		f.Add(facts.Bytes(), said.Bytes())
@@ -62,12 +63,12 @@ func FuzzRecord(f *testing.F) {
 
 func encodeDecode(t *testing.T, c *llm.Call) *llm.Call {
 	t.Helper()
-	var e encoder
+	var e callrecord.Encoder
 	var facts, said bytes.Buffer
-	if err := e.facts(&facts, c); err != nil {
+	if err := e.Facts(&facts, c); err != nil {
 		t.Fatal(err)
 	}
-	if err := e.content(&said, c); err != nil {
+	if err := e.Said(&said, c); err != nil {
 		t.Fatal(err)
 	}
 	got, err := decodeCall(record{kind: kindCall, facts: facts.Bytes(), content: said.Bytes(), size: said.Len()})

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/spanwire/spanwire/internal/callrecord"
 )
 
 // Report is what [Verify] found.
@@ -169,7 +171,7 @@ func (v *verifier) read(r record) error {
 
 func readCheckpoint(r record) (checkpoint, error) {
 	var c checkpoint
-	err := decoding.Unmarshal(bytes.Clone(r.facts), &c)
+	err := callrecord.Unmarshal(bytes.Clone(r.facts), &c)
 	if err != nil {
 		return c, fmt.Errorf("decode checkpoint: %w", err)
 	}

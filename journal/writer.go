@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spanwire/spanwire/internal/callrecord"
 	"github.com/spanwire/spanwire/llm"
 )
 
@@ -44,7 +45,7 @@ type writer struct {
 	head  hash     // of the last durable record
 	tail  bool     // there may be bytes after the last durable record
 	out   bytes.Buffer
-	calls encoder
+	calls callrecord.Encoder
 }
 
 // put queues a request and waits for its answer.
@@ -251,15 +252,15 @@ func (j *Journal) position() (record, [16]byte) {
 // encodeCall appends the record of c and moves at on. A call that is too large is
 // tried once more without what was said in it, and is bare then.
 func (w *writer) encodeCall(at *record, salt [16]byte, c *llm.Call) (bare bool, err error) {
-	said := func(out *bytes.Buffer) error { return w.calls.content(out, c) }
-	sum, err := appendFrame(&w.out, salt, *at, func(out *bytes.Buffer) error { return w.calls.facts(out, c) }, said)
+	said := func(out *bytes.Buffer) error { return w.calls.Said(out, c) }
+	sum, err := appendFrame(&w.out, salt, *at, func(out *bytes.Buffer) error { return w.calls.Facts(out, c) }, said)
 	if errors.Is(err, ErrTooLarge) {
 		bare = true
 		less := *c
 		less.Problems = append(less.Problems[:len(less.Problems):len(less.Problems)], "journal: the content was too large and was left out")
 		less.Attrs = append(less.Attrs[:len(less.Attrs):len(less.Attrs)], llm.Attr{Key: contentDropped, Value: true})
 		said = func(*bytes.Buffer) error { return nil }
-		sum, err = appendFrame(&w.out, salt, *at, func(out *bytes.Buffer) error { return w.calls.facts(out, &less) }, said)
+		sum, err = appendFrame(&w.out, salt, *at, func(out *bytes.Buffer) error { return w.calls.Facts(out, &less) }, said)
 	}
 	if err != nil {
 		return bare, err

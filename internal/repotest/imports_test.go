@@ -21,13 +21,15 @@ type pkg struct {
 var table = map[string]pkg{
 	"llm": {level: 0},
 
-	"attribution":       {level: 1, ours: []string{"llm"}},
-	"journal":           {level: 1, ours: []string{"llm"}},
-	"pricing":           {level: 1, ours: []string{"llm"}},
-	"runs":              {level: 1, ours: []string{"llm"}},
-	"tokenizer":         {level: 1, ours: []string{"llm"}},
-	"internal/encoding": {level: 1},
-	"internal/sse":      {level: 1},
+	"attribution": {level: 1, ours: []string{"llm"}},
+	// A call as bytes, for the journal and for the store.
+	"internal/callrecord": {level: 1, ours: []string{"llm"}},
+	"journal":             {level: 2, ours: []string{"llm", "internal/callrecord"}},
+	"pricing":             {level: 1, ours: []string{"llm"}},
+	"runs":                {level: 1, ours: []string{"llm"}},
+	"tokenizer":           {level: 1, ours: []string{"llm"}},
+	"internal/encoding":   {level: 1},
+	"internal/sse":        {level: 1},
 	// Messages of a WebSocket that passes by: several dialects have a realtime API.
 	"internal/websocket": {level: 1},
 	// What every dialect does alike: walking JSON in place, taking in a body, reading
@@ -102,8 +104,8 @@ var owners = map[string][]string{
 	// the batches that we compress.
 	"github.com/klauspost/compress": {"internal/encoding", "tracing"},
 	"github.com/andybalholm/brotli": {"internal/encoding"},
-	// Records of the journal.
-	"github.com/fxamacker/cbor": {"journal"},
+	// Calls as bytes.
+	"github.com/fxamacker/cbor": {"internal/callrecord"},
 	// Ids: of calls, and of this process.
 	"github.com/google/uuid": {"proxy", "tracing"},
 	// Golden files, for the tests of every dialect.

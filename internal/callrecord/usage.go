@@ -1,4 +1,4 @@
-package journal
+package callrecord
 
 import "github.com/spanwire/spanwire/llm"
 

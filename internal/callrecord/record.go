@@ -1,4 +1,4 @@
-package journal
+package callrecord
 
 import (
 	"bytes"
@@ -16,8 +16,8 @@ import (
 // as a whole (part, tool, chunks, cost, place) do not compile when llm has a field
 // that they lack: give it the next free number and a name for the export.
 
-// facts is a call without what was said in it.
-type facts struct {
+// Facts is a call without what was said in it.
+type Facts struct {
 	ID        string   `cbor:"1,keyasint,omitempty" json:"id"`
 	Kind      llm.Kind `cbor:"2,keyasint,omitempty" json:"kind,omitempty"`
 	Operation string   `cbor:"3,keyasint,omitempty" json:"operation,omitempty"`
@@ -69,8 +69,8 @@ type facts struct {
 	Run      *run     `cbor:"40,keyasint,omitempty" json:"run,omitempty"`
 }
 
-// content is what was said in a call.
-type content struct {
+// Said is what was said in a call.
+type Said struct {
 	System       []part    `cbor:"1,keyasint,omitempty" json:"system,omitempty"`
 	Input        []message `cbor:"2,keyasint,omitempty" json:"input,omitempty"`
 	Output       []message `cbor:"3,keyasint,omitempty" json:"output,omitempty"`
@@ -193,6 +193,12 @@ func (m moment) time() time.Time {
 	return time.Unix(m.Sec, int64(m.Nsec)).UTC()
 }
 
+// Marshal appends v, a struct with numbers for keys, as records have it.
+func Marshal(out *bytes.Buffer, v any) error { return encoding.MarshalToBuffer(v, out) }
+
+// Unmarshal reads what [Marshal] wrote. What it sets shares no memory with b.
+func Unmarshal(b []byte, v any) error { return decoding.Unmarshal(b, v) }
+
 // encoding is CBOR as records have it.
 var encoding, decoding = func() (cbor.UserBufferEncMode, cbor.DecMode) {
 	enc, err := cbor.EncOptions{String: cbor.StringToByteString}.UserBufferEncMode()
@@ -216,22 +222,23 @@ var encoding, decoding = func() (cbor.UserBufferEncMode, cbor.DecMode) {
 	return enc, dec
 }()
 
-// encoder turns calls into facts and content. It keeps memory from one call to the
+// Encoder turns calls into bytes: their facts, and what was said in them. The zero
+// value is ready. It keeps memory from one call to the
 // next, and is used by one goroutine.
-type encoder struct {
+type Encoder struct {
 	parts    []part
 	messages []message
 	tools    []tool
 	attrs    []attr
 }
 
-// content appends what was said in c, or nothing when nothing was.
-func (e *encoder) content(out *bytes.Buffer, c *llm.Call) error {
+// Said appends what was said in c, or nothing when nothing was.
+func (e *Encoder) Said(out *bytes.Buffer, c *llm.Call) error {
 	if len(c.System) == 0 && len(c.Input) == 0 && len(c.Output) == 0 && len(c.Tools) == 0 && c.OutputSchema == "" && !hasParts(c.Run) {
 		return nil
 	}
 	defer e.reset()
-	said := content{System: e.partsOf(c.System), Input: e.messagesOf(c.Input), Output: e.messagesOf(c.Output), OutputSchema: c.OutputSchema, Inferred: e.inferredParts(c.Run)}
+	said := Said{System: e.partsOf(c.System), Input: e.messagesOf(c.Input), Output: e.messagesOf(c.Output), OutputSchema: c.OutputSchema, Inferred: e.inferredParts(c.Run)}
 	for _, t := range c.Tools {
 		e.tools = append(e.tools, tool(t))
 	}
@@ -243,10 +250,10 @@ func (e *encoder) content(out *bytes.Buffer, c *llm.Call) error {
 }
 
 // reset lets go of the texts, and of memory that one large call needed.
-func (e *encoder) reset() {
+func (e *Encoder) reset() {
 	const most = 4096
 	if cap(e.parts) > most || cap(e.messages) > most || cap(e.tools) > most || cap(e.attrs) > most {
-		*e = encoder{}
+		*e = Encoder{}
 		return
 	}
 	clear(e.parts)
@@ -256,7 +263,7 @@ func (e *encoder) reset() {
 	e.parts, e.messages, e.tools, e.attrs = e.parts[:0], e.messages[:0], e.tools[:0], e.attrs[:0]
 }
 
-func (e *encoder) partsOf(ps []llm.Part) []part {
+func (e *Encoder) partsOf(ps []llm.Part) []part {
 	from := len(e.parts)
 	for i := range ps {
 		e.parts = append(e.parts, part(ps[i]))
@@ -264,7 +271,7 @@ func (e *encoder) partsOf(ps []llm.Part) []part {
 	return e.parts[from:len(e.parts):len(e.parts)]
 }
 
-func (e *encoder) messagesOf(ms []llm.Message) []message {
+func (e *Encoder) messagesOf(ms []llm.Message) []message {
 	from := len(e.messages)
 	for i := range ms {
 		m := &ms[i]
@@ -273,7 +280,7 @@ func (e *encoder) messagesOf(ms []llm.Message) []message {
 	return e.messages[from:len(e.messages):len(e.messages)]
 }
 
-func (e *encoder) attrsOf(as []llm.Attr) []attr {
+func (e *Encoder) attrsOf(as []llm.Attr) []attr {
 	if len(as) == 0 {
 		return nil
 	}
@@ -296,10 +303,10 @@ func plain(v any) any {
 	return fmt.Sprint(v)
 }
 
-// facts appends everything else about c.
-func (e *encoder) facts(out *bytes.Buffer, c *llm.Call) error {
+// Facts appends everything else about c.
+func (e *Encoder) Facts(out *bytes.Buffer, c *llm.Call) error {
 	defer e.reset()
-	f := facts{
+	f := Facts{
 		ID: c.ID, Kind: c.Kind, Operation: c.Operation, Provider: c.Provider, Route: c.Route,
 		RequestModel: c.RequestModel, ResponseModel: c.ResponseModel, ResponseID: c.ResponseID, Stream: c.Stream,
 		Method: c.Method, Path: c.Path, ServerAddress: c.ServerAddress, ServerPort: c.ServerPort, Status: c.Status,

@@ -1,4 +1,4 @@
-package journal
+package callrecord
 
 import "github.com/spanwire/spanwire/llm"
 
@@ -64,7 +64,7 @@ func hasParts(r *llm.Run) bool {
 }
 
 // inferredParts are the parts of each inferred piece of a run, in order.
-func (e *encoder) inferredParts(r *llm.Run) [][]part {
+func (e *Encoder) inferredParts(r *llm.Run) [][]part {
 	if !hasParts(r) {
 		return nil
 	}
