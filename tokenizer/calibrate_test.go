@@ -250,7 +250,7 @@ func TestAnswersOfCallsWithTools(t *testing.T) {
 		out, _ := call.Usage.Output()
 		return out
 	}
-	if a, b := count(one), count(one, one); b != 2*a+14 {
+	if a, b := count(one), count(one, one); b != 2*a+12 {
 		t.Errorf("a call has %d tokens, two at once %d", a, b)
 	}
 }

@@ -85,7 +85,7 @@ func TestACutAnswerIsPartial(t *testing.T) {
 		call = chatCall("claude-opus-5")
 		call.Ended = end
 		call.Usage.Set(llm.UncachedInput, 11) // told at the start of the stream
-		counted(t, call, 11, 7, llm.UsagePartial)
+		counted(t, call, 11, 6, llm.UsagePartial)
 		call = chatCall("gpt-4o")
 		call.Ended, call.Output = end, nil // broke off before the first word
 		counted(t, call, 9, 0, llm.UsagePartial)
@@ -191,12 +191,12 @@ func TestModelNames(t *testing.T) {
 		f(s, o200k, 100, true, "gpt-oss")
 	}
 	for _, s := range []string{"gpt-4", "gpt-4-0613", "gpt-4-turbo", "gpt-3.5-turbo", "gpt-35-turbo-16k", "openai/gpt-4-32k"} {
-		f(s, cl100k, 100, true, "gpt-4o")
+		f(s, cl100k, 100, true, "gpt-4")
 	}
-	f("text-embedding-3-large", cl100k, 100, true, "gpt-4o")
-	f("davinci-002", cl100k, 100, true, "gpt-4o")
-	f("text-davinci-003", p50k, 100, true, "gpt-4o")
-	f("davinci", r50k, 100, true, "gpt-4o")
+	f("text-embedding-3-large", cl100k, 100, true, "gpt-4")
+	f("davinci-002", cl100k, 100, true, "gpt-4")
+	f("text-davinci-003", p50k, 100, true, "gpt-4")
+	f("davinci", r50k, 100, true, "gpt-4")
 	g := func(percent int64, style string, names ...string) {
 		t.Helper()
 		for _, name := range names {
@@ -205,14 +205,17 @@ func TestModelNames(t *testing.T) {
 	}
 	g(113, "claude", "claude-3-5-sonnet-20241022", "claude-sonnet-4-20250514", "claude-opus-4-1")
 	g(113, "claude-4.5", "claude-opus-4-6", "us.anthropic.claude-opus-4-5-20251101-v1:0", "claude-haiku-4.5")
-	g(143, "claude-4.5", "claude-opus-4-7", "claude-opus-4-8-20260401", "claude-opus-5-5", "anthropic/claude-sonnet-5")
+	g(143, "claude-4.7", "claude-opus-4-7", "claude-opus-4-8-20260401", "claude-opus-5-5", "anthropic/claude-sonnet-5")
 	g(106, "gemini", "gemini-3.8-flash")
 	g(105, "mistral", "mistral-large-latest")
-	g(103, "long-tools", "deepseek-v4-pro")
-	g(105, "long-tools", "qwen3-max")
-	g(97, "long-tools", "grok-4.6")
+	g(103, "deepseek", "deepseek-v4-pro")
+	g(105, "qwen", "qwen3-max")
+	g(97, "grok", "grok-4.6")
 	g(103, "plain", "meta-llama/llama-3.3-70b")
-	g(100, "plain", "amazon.nova-lite-v1:0", "whatever", "")
+	g(100, "nova", "amazon.nova-lite-v1:0")
+	g(100, "nova-2", "us.amazon.nova-2-lite-v1:0")
+	g(107, "command", "command-a-03-2025")
+	g(100, "plain", "whatever", "")
 	// The deployment's name says nothing; what answered does, and the other way round.
 	call := chatCall("prod-7")
 	call.ResponseModel = "gpt-35-turbo"
@@ -229,7 +232,7 @@ func TestToolsAreADeclaration(t *testing.T) {
 			"city":{"type":"string","description":"Name"},"unit":{"enum":["c","f"],"type":"string"},"days":{"type":["integer","null"]},
 			"tags":{"type":"array","items":{"type":"string"}},"at":{"type":"object","properties":{"lat":{"type":"number","description":"deep"}}},
 			"x":{"anyOf":[{"type":"string"},{"type":"null"}]},"y":{}}}`},
-	})
+	}, false)
 	want := `namespace functions {
 
 type none = () => any;
@@ -256,9 +259,78 @@ y?: any,
 		{Type: "web_search"}, {Type: "function", Name: "f", Parameters: `{"type":`}, {Type: "function", Name: "f", Parameters: strings.Repeat("[", 5000)},
 		{Type: "function", Name: "f", Parameters: strings.Repeat(`{"properties":{"a":`, 200) + "1" + strings.Repeat("}}", 200)},
 	} {
-		if _, whole := namespace([]llm.Tool{bad}); whole {
+		if _, whole := namespace([]llm.Tool{bad}, false); whole {
 			t.Errorf("%.60v is called whole", bad)
 		}
+	}
+}
+
+// A description of several lines is a comment of as many. In the harmony format
+// parameters are written out also when there are none, and described at every depth.
+func TestDeclarationsByFormat(t *testing.T) {
+	f := func(tool llm.Tool, harmony bool, want string) {
+		t.Helper()
+		text, whole := namespace([]llm.Tool{tool}, harmony)
+		text = strings.TrimSuffix(strings.TrimPrefix(text, "namespace functions {\n\n"), "\n\n} // namespace functions")
+		if text != want || !whole {
+			t.Errorf("harmony %v: whole %v, %q, want %q", harmony, whole, text, want)
+		}
+	}
+	f(llm.Tool{Name: "f", Description: "One. \n\tTwo."}, false, "// One.\n// Two.\ntype f = () => any;")
+	empty := llm.Tool{Name: "f", Parameters: `{"type":"object","properties":{}}`}
+	f(empty, false, "type f = () => any;")
+	f(empty, true, "type f = (_: {\n}) => any;")
+	f(llm.Tool{Name: "f"}, true, "type f = () => any;")
+	deep := llm.Tool{Name: "f", Parameters: `{"properties":{"a":{"type":"object","properties":{"b":{"type":"string","description":"deep"}}}}}`}
+	f(deep, false, "type f = (_: {\na?: {\n  b?: string,\n},\n}) => any;")
+	f(deep, true, "type f = (_: {\na?: {\n  // deep\n  b?: string,\n},\n}) => any;")
+}
+
+// Reasoning that was sent back is not shown to a model once a question follows it.
+func TestReasoningOfThePast(t *testing.T) {
+	text := func(role, s string) llm.Message {
+		return llm.Message{Role: role, Parts: []llm.Part{{Type: llm.PartText, Content: s}}}
+	}
+	thought := llm.Message{Role: "assistant", Parts: []llm.Part{{Type: llm.PartReasoning, Content: strings.Repeat("think ", 500)}}}
+	asked := func(ms ...llm.Message) int64 {
+		c := chatCall("gpt-oss-20b")
+		c.Input = ms
+		New().Count(c)
+		n, _ := c.Usage.Input()
+		return n
+	}
+	question, answer := text("user", "why?"), text("assistant", "Because.")
+	if with, without := asked(question, thought, answer, question), asked(question, answer, question); with != without {
+		t.Errorf("with what was thought before the last question: %d tokens, without it %d", with, without)
+	}
+	result := llm.Message{Role: "tool", Parts: []llm.Part{{Type: llm.PartToolCallResponse, Response: "1"}}}
+	if with, without := asked(question, thought, result), asked(question, result); with < without+500 {
+		t.Errorf("with what was thought since the last question: %d tokens, without it %d", with, without)
+	}
+}
+
+// What a provider's own tool answered is no output of the model; what it was asked is.
+// A call costs by its arguments where a family writes each of them out.
+func TestAnswersWithToolCalls(t *testing.T) {
+	answer := func(model string, parts ...llm.Part) int64 {
+		c := chatCall(model)
+		c.Output = []llm.Message{{Role: "assistant", Parts: parts}}
+		New().Count(c)
+		n, _ := c.Usage.Output()
+		return n
+	}
+	call := llm.Part{Type: llm.PartToolCall, Name: "web_search", Arguments: `{"query":"weather"}`}
+	found := llm.Part{Type: llm.PartToolCallResponse, Response: strings.Repeat("found ", 1000)}
+	if with, without := answer("claude-haiku-4-5", call, found), answer("claude-haiku-4-5", call); with != without {
+		t.Errorf("with the tool's result: %d tokens, without it %d", with, without)
+	}
+	two := call
+	two.Arguments = `{"query":"weather","n":1}`
+	if d := answer("claude-haiku-4-5", two) - answer("claude-haiku-4-5", call); d < 12 {
+		t.Errorf("another argument costs %d tokens", d)
+	}
+	if d := answer("gpt-4o", two) - answer("gpt-4o", call); d > 6 {
+		t.Errorf("another argument costs %d tokens beside its text", d)
 	}
 }
 

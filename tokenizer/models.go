@@ -49,17 +49,21 @@ type (
 		Message         int64    `json:"message"`          // a message
 		Named           int64    `json:"named"`            // a message with a name
 		Schema          int64    `json:"schema"`           // an answer that must follow a schema, beside its text
+		ToolsAsJSON     bool     `json:"tools_as_json"`    // sees tools as they are sent, not as declarations
+		Harmony         bool     `json:"harmony"`          // declares tools as OpenAI's harmony format does
 		Chat            wrapping `json:"chat"`
 		Responses       wrapping `json:"responses"`
 	}
 	// wrapping is what differs between the two ways to ask.
 	wrapping struct {
 		Tools           int64 `json:"tools"`               // once, beside the tools' text
+		EachTool        int64 `json:"each_tool"`           // a tool, beside its text
 		ToolsWithSystem int64 `json:"tools_with_system"`   // once, with tools and instructions
 		ToolCall        int64 `json:"tool_call"`           // a call in the prompt, with its result
 		Answer          int64 `json:"answer"`              // an answer with text
 		BesideTools     int64 `json:"answer_beside_tools"` // and more, where tools were offered
 		AnswerCall      int64 `json:"answer_call"`         // a call in an answer
+		Argument        int64 `json:"argument"`            // an argument of a call, in a prompt or an answer
 		Parallel        int64 `json:"parallel_calls"`      // several calls in an answer
 	}
 	imageRow struct {

@@ -41,25 +41,14 @@ func (w *work) chat() int64 {
 	if system {
 		n += c.Message + w.meter.text("system") + w.parts(call.System)
 	}
+	last := lastQuestion(call.Input)
 	for i := range call.Input {
 		m := &call.Input[i]
 		system = system || m.Role == "system" || m.Role == "developer"
-		n += c.Message + w.meter.text(m.Role) + w.parts(m.Parts)
-		if m.Name != "" {
-			n += w.meter.text(m.Name) + c.Named
-		}
-		for j := range m.Parts {
-			if m.Parts[j].Type == llm.PartToolCall {
-				n += w.wrap.ToolCall
-			}
-		}
+		n += w.message(m, i < last)
 	}
 	if len(call.Tools) > 0 {
-		text, whole := namespace(call.Tools)
-		if !whole {
-			w.meter.worse(llm.UsageEstimated)
-		}
-		n += w.meter.text(text) + w.wrap.Tools
+		n += w.tools()
 		if system {
 			n += w.wrap.ToolsWithSystem
 		}
@@ -69,6 +58,76 @@ func (w *work) chat() int64 {
 		n += w.meter.text(properties(call.OutputSchema)) + c.Schema
 	}
 	return max(n, 0)
+}
+
+// lastQuestion returns the index of the last message that a person wrote.
+func lastQuestion(ms []llm.Message) int {
+	for i := len(ms) - 1; i >= 0; i-- {
+		for j := range ms[i].Parts {
+			if ms[i].Role == "user" && ms[i].Parts[j].Type == llm.PartText {
+				return i
+			}
+		}
+	}
+	return 0
+}
+
+// message counts one message of the prompt. past says that a question follows it: then
+// reasoning that was sent back is not shown to the model. (OpenAI's harmony format,
+// "handling reasoning output in subsequent sampling"; Anthropic's extended thinking,
+// "context window"; the chat templates of DeepSeek and Qwen.)
+func (w *work) message(m *llm.Message, past bool) (n int64) {
+	shown := false
+	for i := range m.Parts {
+		p := &m.Parts[i]
+		if p.Type == llm.PartReasoning && past {
+			continue
+		}
+		shown = true
+		n += w.part(p)
+		if p.Type == llm.PartToolCall {
+			n += w.wrap.ToolCall + w.wrap.Argument*w.arguments(p)
+		}
+	}
+	if !shown && len(m.Parts) > 0 {
+		return 0
+	}
+	n += w.model.style.Message + w.meter.text(m.Role)
+	if m.Name != "" {
+		n += w.meter.text(m.Name) + w.model.style.Named
+	}
+	return n
+}
+
+// arguments returns how many arguments a call has, where that changes what it costs.
+func (w *work) arguments(p *llm.Part) int64 {
+	if w.wrap.Argument == 0 {
+		return 0
+	}
+	v, _ := readJSON(p.Arguments)
+	o, _ := v.(object)
+	return int64(len(o))
+}
+
+// tools counts what is said of the tools.
+func (w *work) tools() (n int64) {
+	tools := w.call.Tools
+	n = w.wrap.Tools + w.wrap.EachTool*int64(len(tools))
+	if !w.model.style.ToolsAsJSON {
+		text, whole := namespace(tools, w.model.style.Harmony)
+		if !whole {
+			w.meter.worse(llm.UsageEstimated)
+		}
+		return n + w.meter.text(text)
+	}
+	for i := range tools {
+		t := &tools[i]
+		if t.Name == "" || t.Type != "" && t.Type != "function" {
+			w.meter.worse(llm.UsageEstimated)
+		}
+		n += w.meter.text(t.Name) + w.meter.text(t.Description) + w.meter.text(t.Parameters)
+	}
+	return n
 }
 
 // parts counts the content of one message.
@@ -188,11 +247,14 @@ func (w *work) answer() {
 				text, said, j = text+w.meter.joined(run), true, j+len(run)-1
 				continue
 			}
+			if p.Type == llm.PartToolCallResponse {
+				continue // of a tool that the provider ran: the model read it
+			}
 			switch n := w.part(p); p.Type {
 			case llm.PartReasoning:
 				reasoning += n
 			case llm.PartToolCall:
-				text += n + w.wrap.AnswerCall
+				text += n + w.wrap.AnswerCall + w.wrap.Argument*w.arguments(p)
 				calls++
 			default:
 				text, said = text+n, true

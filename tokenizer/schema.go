@@ -20,7 +20,8 @@ const (
 
 // namespace writes the tools' text. whole is false when a tool is of the vendor's
 // own kind, or its schema cannot be read: its text is not known.
-func namespace(tools []llm.Tool) (text string, whole bool) {
+// Parameters without properties are written out in the harmony format only.
+func namespace(tools []llm.Tool, harmony bool) (text string, whole bool) {
 	var b strings.Builder
 	whole = true
 	b.WriteString("namespace functions {\n\n")
@@ -31,7 +32,9 @@ func namespace(tools []llm.Tool) (text string, whole bool) {
 			continue
 		}
 		if t.Description != "" {
-			b.WriteString("// " + t.Description + "\n")
+			for line := range strings.SplitSeq(t.Description, "\n") {
+				b.WriteString("// " + strings.TrimSpace(line) + "\n")
+			}
 		}
 		params := object(nil)
 		if t.Parameters != "" {
@@ -39,11 +42,11 @@ func namespace(tools []llm.Tool) (text string, whole bool) {
 			params, _ = v.(object)
 			whole = whole && ok
 		}
-		w := schemaWriter{limit: maxSchema}
+		w := schemaWriter{limit: maxSchema, harmony: harmony}
 		if w.properties(params, 0, 0); w.cut {
 			whole = false
 		}
-		if w.b.Len() == 0 {
+		if w.b.Len() == 0 && !(harmony && params != nil) {
 			b.WriteString("type " + t.Name + " = () => any;\n\n")
 			continue
 		}
@@ -70,6 +73,8 @@ type schemaWriter struct {
 	b     strings.Builder
 	limit int
 	cut   bool
+	// harmony says that properties are described at every depth.
+	harmony bool
 }
 
 func (w *schemaWriter) write(s string) {
@@ -100,7 +105,7 @@ func (w *schemaWriter) properties(o object, indent, depth int) {
 		}
 		schema, _ := p.value.(object)
 		for _, key := range []string{"title", "description"} {
-			if d, _ := schema.get(key).(string); d != "" && indent < 2 {
+			if d, _ := schema.get(key).(string); d != "" && (w.harmony || indent < 2) {
 				w.write(blank + "// " + d + "\n")
 			}
 		}

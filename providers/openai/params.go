@@ -126,6 +126,15 @@ func setMetadata(c *llm.Call, val []byte) {
 	}
 }
 
+// outputSchema returns the schema that an answer must follow; nil when there is none.
+// OpenAI has it below the kind's name, some who copied its interface beside it.
+func outputSchema(responseFormat []byte) []byte {
+	if schema := member(member(responseFormat, "json_schema"), "schema"); schema != nil {
+		return schema
+	}
+	return member(responseFormat, "schema")
+}
+
 // outputType reads what kind of answer was asked for.
 func outputType(responseFormat []byte) string {
 	switch str(member(responseFormat, "type")) {

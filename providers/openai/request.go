@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/spanwire/spanwire/internal/content"
 	"github.com/spanwire/spanwire/internal/encoding"
 	"github.com/spanwire/spanwire/llm"
 )
@@ -126,6 +127,7 @@ func (q *request) member(key, val []byte) {
 		if t := outputType(val); t != "" {
 			c.SetAttr("gen_ai.output.type", t)
 		}
+		c.OutputSchema = content.Compact(outputSchema(val))
 	case "modalities":
 		for _, m := range texts(val) {
 			if m == "audio" {
