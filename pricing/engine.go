@@ -327,6 +327,9 @@ func (s *sums) total(factor ratio) (c llm.Cost, ok bool) {
 	}
 	largest := 0
 	for i := range s.parts {
+		if s.parts[i] == (wide{}) && s.flat[i] == (wide{}) {
+			continue
+		}
 		own := in
 		if part(i) == partOutput {
 			own = out

@@ -36,30 +36,65 @@ type match struct {
 }
 
 // cache remembers matches, also those that found nothing. Most questions are
-// answered from a map that is never written to, without a lock; new matches wait
-// in another until they are worth a copy.
+// answered from a slot that the ends of the names choose, which costs less than to
+// hash them; others from a map that is never written to, without a lock; new matches
+// wait in another until they are worth a copy.
 type cache struct {
+	slots [cacheSlots]atomic.Pointer[slot]
 	old   atomic.Pointer[map[key]*match]
 	mu    sync.Mutex
 	fresh map[key]*match
 }
 
-func (c *cache) get(k key) *match {
+// slot is a match with the key that it is for. It is read-only.
+type slot struct {
+	key   key
+	match *match
+}
+
+// cacheSlots is a power of two.
+const cacheSlots = 256
+
+// slot returns where the match for k may be kept.
+func (c *cache) slot(k *key) *atomic.Pointer[slot] {
+	h := uint(len(k.route))<<4 ^ uint(len(k.host))<<2 ^ uint(len(k.request))
+	for _, s := range [...]string{k.response, k.request, k.provider} {
+		if n := len(s); n > 3 {
+			h = h*31 ^ uint(s[n-1]) ^ uint(s[n-3])<<3 ^ uint(s[n/2])<<5 ^ uint(n)
+		}
+	}
+	return &c.slots[(h^h>>8)%cacheSlots]
+}
+
+func (c *cache) get(k *key) *match {
+	at := c.slot(k)
+	s := at.Load()
+	if s != nil && s.key == *k {
+		return s.match
+	}
 	if old := c.old.Load(); old != nil {
-		if m := (*old)[k]; m != nil {
+		if m := (*old)[*k]; m != nil {
+			if s == nil { // the first to come stays: two in turn would copy their names each time
+				at.Store(&slot{k.clone(), m})
+			}
 			return m
 		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.fresh[k]
+	return c.fresh[*k]
+}
+
+// clone copies the names: they are parts of whole requests, and must not keep those
+// alive.
+func (k *key) clone() key {
+	return key{strings.Clone(k.route), strings.Clone(k.provider), strings.Clone(k.host), strings.Clone(k.response), strings.Clone(k.request)}
 }
 
 // put keeps m. A full cache starts anew: whoever floods it with names costs the
 // others one slow lookup each.
 func (c *cache) put(k key, m *match) {
-	// The strings are parts of whole requests: they must not keep those alive.
-	k = key{strings.Clone(k.route), strings.Clone(k.provider), strings.Clone(k.host), strings.Clone(k.response), strings.Clone(k.request)}
+	k = k.clone()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.fresh == nil {
@@ -93,7 +128,7 @@ func (c *compiled) find(k key) *match {
 	if len(k.route) > maxID || len(k.provider) > maxID || len(k.host) > maxID {
 		return &match{}
 	}
-	if m := c.cache.get(k); m != nil {
+	if m := c.cache.get(&k); m != nil {
 		return m
 	}
 	m := c.resolve(k)
