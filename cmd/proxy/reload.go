@@ -94,6 +94,9 @@ func (r *reloader) take(why string) error {
 	if err := r.apply(next); err != nil {
 		return err
 	}
+	if now == nil && later == nil {
+		now = []string{"a file that a key names"} // a table of prices, a certificate
+	}
 	r.log.Info("configuration taken up", "cause", why, "changed", strings.Join(now, " "))
 	if later != nil {
 		r.log.Warn("some keys change at the next start only", "keys", strings.Join(later, " "))
