@@ -1,6 +1,9 @@
 package llm
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Call is one call of a model, read from an exchange.
 //
@@ -137,8 +140,12 @@ type Attr struct {
 	Value any
 }
 
-// SetAttr appends an attribute, or replaces the value of one with that key.
+// SetAttr appends an attribute, or replaces the value of one with that key. A number
+// that is none, infinite or NaN, is not taken: no exporter could write it.
 func (c *Call) SetAttr(key string, value any) {
+	if f, ok := value.(float64); ok && (math.IsInf(f, 0) || math.IsNaN(f)) {
+		return
+	}
 	for i := range c.Attrs {
 		if c.Attrs[i].Key == key {
 			c.Attrs[i].Value = value

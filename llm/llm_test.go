@@ -126,3 +126,15 @@ func TestCallAttrsAndModel(t *testing.T) {
 		t.Error("the model that answered comes first")
 	}
 }
+
+func TestAttributesAreFinite(t *testing.T) {
+	var c llm.Call
+	c.SetAttr("a", 1.5)
+	for _, v := range []any{math.Inf(1), math.Inf(-1), math.NaN()} {
+		c.SetAttr("a", v)
+		c.SetAttr("b", v)
+	}
+	if len(c.Attrs) != 1 || c.Attrs[0].Value != 1.5 {
+		t.Errorf("%v", c.Attrs)
+	}
+}
