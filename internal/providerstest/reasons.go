@@ -23,6 +23,9 @@ var Reasons = []Reason{
 	{"finish reasons of Responses", "finish reasons", func(d Difference, c *llm.Call, r Recording) bool {
 		return d.Want == "[]" && r.ofResponses()
 	}},
+	{"a choice that never finished", "finish reasons", func(d Difference, c *llm.Call, r Recording) bool {
+		return d.Want == "[]" && onlyErrors(d.Got) && c.ErrorType != ""
+	}},
 	{"reasoning of Responses copies", "reasoning", func(d Difference, c *llm.Call, r Recording) bool {
 		return r.ofResponses() && bytes.Contains(r.Response, []byte(`reasoning_text`)) && allSummaries(c, r)
 	}},
@@ -172,4 +175,14 @@ func allSummaries(c *llm.Call, r Recording) bool {
 		}
 	}
 	return got > chars
+}
+
+// onlyErrors says that every finish reason in a list of them is "error".
+func onlyErrors(list string) bool {
+	for i, word := range strings.Fields(strings.Trim(list, "[]")) {
+		if i%2 == 1 && word != "error" {
+			return false
+		}
+	}
+	return true
 }
