@@ -35,8 +35,9 @@ type Filter interface {
 	Rest(dst []byte) []byte
 }
 
-// dialect is what the table asks of a wire format.
+// dialect is one wire format: what the table asks of it.
 type dialect struct {
+	name string // in config, and in rows of vendors
 	// readRequest reads what was asked. What it could not read is in c.Problems.
 	readRequest func(c *llm.Call, x *llm.Exchange) error
 	// newReader returns what reads the response, nil when there is nothing to read.
@@ -47,11 +48,18 @@ type dialect struct {
 	// tells it.
 	wantsBody func(method, target string) bool
 	edit      func(body []byte) (at int, insert string, cut Filter)
+	// paths are those that mean this format whoever answers them (wire reference,
+	// sections 1 and 2). Where two dialects name one path the first row has it.
+	paths []path
 }
 
+// path is told by its end, and by what is in it.
+type path struct{ suffix, has string }
+
 // dialects are the wire formats that are read. Adding one is a folder and its row.
-var dialects = map[string]dialect{
-	"openai": {
+var dialects = []dialect{
+	{
+		name:        "openai",
 		readRequest: openai.Dialect{}.ReadRequest,
 		newReader:   func(x *llm.Exchange) Reader { return openai.Dialect{}.Watch(x) },
 		errorBody:   openai.Dialect{}.ErrorBody,
@@ -63,13 +71,26 @@ var dialects = map[string]dialect{
 			}
 			return at, insert, cut
 		},
+		paths: []path{
+			{suffix: "/chat/completions"}, {suffix: "/v1/completions"}, {suffix: "/v1/embeddings"}, {suffix: "/openai/embeddings"},
+			{suffix: "/responses"}, {has: "/v1/responses/"},
+			{suffix: "/images/generations"}, {suffix: "/images/edits"}, {suffix: "/images/variations"},
+			{suffix: "/audio/speech"}, {suffix: "/audio/transcriptions"}, {suffix: "/audio/translations"},
+			{suffix: "/v1/moderations"},
+		},
 	},
-	"anthropic": {
+	{
+		name:        "anthropic",
 		readRequest: anthropic.Dialect{}.ReadRequest,
 		newReader:   func(x *llm.Exchange) Reader { return anthropic.Dialect{}.NewReader(x) },
 		errorBody:   anthropic.Dialect{}.ErrorBody,
+		paths: []path{
+			{suffix: "/v1/messages"}, {suffix: "/v1/messages/count_tokens"}, {has: "/v1/messages/batches"}, {suffix: "/v1/complete"},
+			{has: "/publishers/anthropic/models/"}, // Vertex
+		},
 	},
-	"gemini": {
+	{
+		name:        "gemini",
 		readRequest: gemini.Dialect{}.ReadRequest,
 		newReader: func(x *llm.Exchange) Reader {
 			if s := (gemini.Dialect{}).NewSession(x); s != nil {
@@ -78,23 +99,43 @@ var dialects = map[string]dialect{
 			return gemini.Dialect{}.NewReader(x)
 		},
 		errorBody: gemini.Dialect{}.ErrorBody,
+		paths: []path{
+			{suffix: ":generateContent"}, {suffix: ":streamGenerateContent"}, {suffix: ":countTokens"},
+			{suffix: ":embedContent"}, {suffix: ":batchEmbedContents"}, {suffix: ":predict", has: "/publishers/google/models/"},
+			{suffix: "/interactions"}, {suffix: "/interactions:stream"},
+			{has: "GenerativeService.BidiGenerateContent"}, {has: "LlmBidiService/BidiGenerateContent"},
+		},
 	},
-	"ollama": {
+	{
+		name:        "ollama",
 		readRequest: ollama.Dialect{}.ReadRequest,
 		newReader:   func(x *llm.Exchange) Reader { return ollama.Dialect{}.NewReader(x) },
 		errorBody:   ollama.Dialect{}.ErrorBody,
+		paths:       []path{{suffix: "/api/chat"}, {suffix: "/api/generate"}, {suffix: "/api/embed"}, {suffix: "/api/embeddings"}},
 	},
-	"cohere": {
+	{
+		name:        "cohere",
 		readRequest: cohere.Dialect{}.ReadRequest,
 		newReader:   func(x *llm.Exchange) Reader { return cohere.Dialect{}.NewReader(x) },
 		errorBody:   cohere.Dialect{}.ErrorBody,
+		// Version 1 of chat is at a path that Writer has a copy of OpenAI's at.
+		paths: []path{{suffix: "/rerank"}, {suffix: "/v2/chat"}, {suffix: "/v2/embed"}, {suffix: "/v1/embed"}, {suffix: "/v1/generate"}},
 	},
-	"bedrock": {
+	{
+		name:        "bedrock",
 		readRequest: aws.ReadRequest,
 		newReader:   func(x *llm.Exchange) Reader { return aws.NewReader(x) },
 		errorBody:   aws.ErrorBody,
+		paths: []path{
+			{suffix: "/converse", has: "/model/"}, {suffix: "/converse-stream", has: "/model/"},
+			{suffix: "/invoke", has: "/model/"}, {suffix: "/invoke-with-response-stream", has: "/model/"},
+			{suffix: "/count-tokens", has: "/model/"},
+		},
 	},
-	"watsonx": textsRow, "replicate": textsRow, "tgi": textsRow,
+	textsRow("replicate", path{has: "/v1/predictions"}, path{suffix: "/predictions", has: "/v1/models/"}),
+	textsRow("watsonx", path{has: "/ml/v1/"}, path{has: "/ml/v1-beta/"}),
+	// Hugging Face's inference server, by itself and behind the router.
+	textsRow("tgi", path{suffix: "/generate_stream"}, path{has: "/hf-inference/models/"}),
 }
 
 // texts are the text generation APIs that are like no other: one dialect, under the
@@ -104,10 +145,14 @@ var texts = textgen.Dialect{Chat: textgen.Guest{
 	NewReader:   func(x *llm.Exchange) textgen.Reading { return openai.Dialect{}.NewReader(x) },
 }}
 
-var textsRow = dialect{
-	readRequest: texts.ReadRequest,
-	newReader:   func(x *llm.Exchange) Reader { return texts.NewReader(x) },
-	errorBody:   texts.ErrorBody,
+func textsRow(name string, paths ...path) dialect {
+	return dialect{
+		name:        name,
+		readRequest: texts.ReadRequest,
+		newReader:   func(x *llm.Exchange) Reader { return texts.NewReader(x) },
+		errorBody:   texts.ErrorBody,
+		paths:       paths,
+	}
 }
 
 // aws is Bedrock, with those whose bodies its models answer in.
@@ -126,72 +171,43 @@ var aws = bedrock.Dialect{
 	},
 }
 
-// dialectNames are the formats that a row may name. One without a row in dialects
-// is relayed, and traced as plain HTTP; "http" says that it is to be.
-var dialectNames = []string{"openai", "anthropic", "gemini", "bedrock", "ollama", "cohere", "replicate", "watsonx", "tgi", "http"}
+// noDialect is the name that says that a row is to be relayed and traced as plain HTTP.
+const noDialect = "http"
 
-// guests are paths of one format that vendors of other formats serve too, by
-// their end or by what is in them (wire reference, sections 1 and 2): the same path
-// is read the same way wherever it is answered.
-var guests = []struct{ suffix, has, dialect string }{
-	{suffix: "/chat/completions", dialect: "openai"},
-	{suffix: "/v1/completions", dialect: "openai"},
-	{suffix: "/v1/embeddings", dialect: "openai"},
-	{suffix: "/openai/embeddings", dialect: "openai"},
-	{suffix: "/responses", dialect: "openai"},
-	{has: "/v1/responses/", dialect: "openai"},
-	{suffix: "/images/generations", dialect: "openai"},
-	{suffix: "/images/edits", dialect: "openai"},
-	{suffix: "/images/variations", dialect: "openai"},
-	{suffix: "/audio/speech", dialect: "openai"},
-	{suffix: "/audio/transcriptions", dialect: "openai"},
-	{suffix: "/audio/translations", dialect: "openai"},
-	{suffix: "/v1/moderations", dialect: "openai"},
-
-	{suffix: "/v1/messages", dialect: "anthropic"},
-	{suffix: "/v1/messages/count_tokens", dialect: "anthropic"},
-	{has: "/v1/messages/batches", dialect: "anthropic"},
-	{has: "/publishers/anthropic/models/", dialect: "anthropic"}, // Vertex
-
-	{suffix: ":generateContent", dialect: "gemini"},
-	{suffix: ":streamGenerateContent", dialect: "gemini"},
-
-	{suffix: "/api/chat", dialect: "ollama"},
-	{suffix: "/api/generate", dialect: "ollama"},
-	{suffix: "/api/embed", dialect: "ollama"},
-	{suffix: "/api/embeddings", dialect: "ollama"},
-
-	{suffix: "/rerank", dialect: "cohere"},
-	{suffix: "/v2/chat", dialect: "cohere"},
-	{suffix: "/v2/embed", dialect: "cohere"},
-
-	{suffix: "/converse", has: "/model/", dialect: "bedrock"},
-	{suffix: "/converse-stream", has: "/model/", dialect: "bedrock"},
-	{suffix: "/invoke", has: "/model/", dialect: "bedrock"},
-	{suffix: "/invoke-with-response-stream", has: "/model/", dialect: "bedrock"},
-
-	// Hugging Face's inference server, by itself and behind the router.
-	{suffix: "/generate_stream", dialect: "tgi"},
-	{has: "/hf-inference/models/", dialect: "tgi"},
+// dialectNamed returns the format of that name.
+func dialectNamed(name string) (dialect, bool) {
+	for _, d := range dialects {
+		if d.name == name {
+			return d, true
+		}
+	}
+	return plain(), name == noDialect
 }
 
-func dialectOf(name string) dialect {
-	if d, ok := dialects[name]; ok {
-		return d
+// dialectNames are the names that a row may give.
+func dialectNames() string {
+	var names []string
+	for _, d := range dialects {
+		names = append(names, d.name)
 	}
-	return plain()
+	return strings.Join(append(names, noDialect), ", ")
 }
 
 // dialectFor returns the format of one exchange: that of the row, unless the path
 // is known to be of another.
 func (r *Row) dialectFor(x *llm.Exchange) dialect {
-	path := targetOf(x)
-	if i := strings.IndexByte(path, '?'); i >= 0 {
-		path = path[:i]
+	if r.Dialect == noDialect {
+		return r.dialect
 	}
-	for _, g := range guests {
-		if r.Dialect != "http" && strings.HasSuffix(path, g.suffix) && strings.Contains(path, g.has) {
-			return dialects[g.dialect]
+	target := targetOf(x)
+	if i := strings.IndexByte(target, '?'); i >= 0 {
+		target = target[:i]
+	}
+	for i := range dialects {
+		for _, p := range dialects[i].paths {
+			if strings.HasSuffix(target, p.suffix) && strings.Contains(target, p.has) {
+				return dialects[i]
+			}
 		}
 	}
 	return r.dialect

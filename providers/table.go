@@ -167,10 +167,10 @@ func newRow(v vendor, e Entry) (*Row, error) {
 		Name: e.Name, Dialect: cmp.Or(e.Dialect, v.dialect, "openai"), Provider: cmp.Or(v.provider, e.Name),
 		Key: v.key, Usage: v.usage, Local: v.local && vendorAt(e.BaseURL).provider == "", hint: v.hint, ownKey: e.APIKey != "",
 	}
-	if !slices.Contains(dialectNames, r.Dialect) {
-		return nil, fmt.Errorf("dialect %q: want one of %s", r.Dialect, strings.Join(dialectNames, ", "))
+	var known bool
+	if r.dialect, known = dialectNamed(r.Dialect); !known {
+		return nil, fmt.Errorf("dialect %q: want one of %s", r.Dialect, dialectNames())
 	}
-	r.dialect = dialectOf(r.Dialect)
 	switch e.Usage {
 	case "":
 	case "ask":

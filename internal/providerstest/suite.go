@@ -237,7 +237,12 @@ func cutRequest(t *testing.T, d Dialect, f Fixture) {
 
 // unknownFields: fields that nobody knows are passed over, wherever they stand.
 func unknownFields(t *testing.T, d Dialect, f Fixture) {
-	want := whole(t, d, f)
+	known, err := d.Read(exchange(f), f.Response)
+	if err != nil {
+		t.Fatalf("read the fixture itself: %v", err)
+	}
+	known.RequestBytes, known.ResponseBytes = 0, 0
+	want := Show(known)
 	const strange = `"x_strange":{"usage":{"deep":[1,{"choices":"\"}]"}]},"t":"é\n","n":-1.5e+300,"b":null},`
 	g := f
 	g.Response = insertFields(f.Response, strange)

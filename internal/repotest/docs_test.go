@@ -195,3 +195,19 @@ func TestVendorsAreDocumented(t *testing.T) {
 		}
 	}
 }
+
+var goBlock = regexp.MustCompile("(?s)```go\n(.*?)```")
+
+// The walk-through is the made-up vendor and format that are tested.
+func TestWalkThroughIsTested(t *testing.T) {
+	tested := string(find(t, "providers/madeup_test.go").data) + string(find(t, "providers/testdata/telegraph/telegraph.go").data)
+	blocks := goBlock.FindAllSubmatch(find(t, "docs/adding-a-provider.md").data, -1)
+	if len(blocks) < 5 {
+		t.Fatalf("%d blocks of Go found in docs/adding-a-provider.md", len(blocks))
+	}
+	for _, b := range blocks {
+		if !strings.Contains(tested, strings.TrimRight(string(b[1]), "\n")) {
+			t.Errorf("docs/adding-a-provider.md shows what is in neither providers/madeup_test.go nor providers/testdata/telegraph:\n%s", b[1])
+		}
+	}
+}
