@@ -6,10 +6,12 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -24,22 +26,30 @@ const apiKey = "fake-key-of-the-client-tests"
 // patience bounds each wait of these tests; nothing waits for it on a good day.
 const patience = 60 * time.Second
 
-// A provider is the fake provider behind the proxy.
+// A provider is what is behind the proxy: the fake provider, or a script.
 type provider struct {
-	addr string
+	addr   string
+	script *script // nil: the fake provider
 
 	mu   sync.Mutex
 	gate chan struct{} // holds streams of the model "gated" after a few events
 }
 
-// startProvider serves the fake provider on loopback until the test ends.
-func startProvider(t *testing.T) *provider {
+// startProvider serves it on loopback until the test ends.
+func startProvider(t *testing.T, s suite) *provider {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &provider{addr: ln.Addr().String(), gate: make(chan struct{})}
+	if s.scripts != "" {
+		p.script = &script{dir: s.scripts, keyless: s.keyless}
+		server := &http.Server{Handler: p.script}
+		go server.Serve(ln)
+		t.Cleanup(func() { server.Close() })
+		return p
+	}
 	server := fakellm.New(fakellm.Config{Gate: p.hold})
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ln) }()
@@ -53,6 +63,21 @@ func startProvider(t *testing.T) *provider {
 		}
 	})
 	return p
+}
+
+// begin and end are around a feature; end returns what was wrong with its requests.
+func (p *provider) begin(feature string) error {
+	if p.script == nil {
+		return nil
+	}
+	return p.script.begin(feature)
+}
+
+func (p *provider) end() []error {
+	if p.script == nil {
+		return nil
+	}
+	return p.script.end()
 }
 
 func (p *provider) hold(model string, events int) {
@@ -75,6 +100,7 @@ func (p *provider) release() {
 // A running is the proxy as a user runs it: the program, a config file, signals.
 type running struct {
 	url    string // http://127.0.0.1:port
+	cert   string // file of its certificate, where it serves TLS
 	spans  string // file of the file exporter
 	cmd    *exec.Cmd
 	output bytes.Buffer // complete once exited was received from
@@ -98,10 +124,13 @@ var buildProxy = sync.OnceValues(func() (string, error) {
 
 // shownURL is in the line that the proxy prints for people: it says where to
 // point a client, and that is what these tests do.
-var shownURL = regexp.MustCompile(`OPENAI_BASE_URL=(http://[^\s/]+)`)
+var shownURL = regexp.MustCompile(`OPENAI_BASE_URL=(https?://[^\s/]+)`)
+
+// vendors are the rows that lead to the provider under test.
+var vendors = []string{"openai", "anthropic", "gemini", "cohere", "ollama", "mistral", "bedrock"}
 
 // startProxy runs the proxy in front of p.
-func startProxy(t *testing.T, p *provider) *running {
+func startProxy(t *testing.T, p *provider, secure bool) *running {
 	t.Helper()
 	bin, err := buildProxy()
 	if err != nil {
@@ -109,25 +138,29 @@ func startProxy(t *testing.T, p *provider) *running {
 	}
 	dir := t.TempDir()
 	r := &running{spans: filepath.Join(dir, "spans.jsonl"), exited: make(chan error, 1)}
-	config := filepath.Join(dir, "config.yaml")
-	err = os.WriteFile(config, fmt.Appendf(nil, `listen: 127.0.0.1:0
-admin: 127.0.0.1:0
-providers:
-  - name: openai
-    base_url: http://%s
-tracing:
-  exporters:
-    - type: file
-      path: %s
-`, p.addr, r.spans), 0o600)
-	if err != nil {
+	var config strings.Builder
+	config.WriteString("listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\nproviders:\n")
+	for _, name := range vendors {
+		fmt.Fprintf(&config, "  - {name: %s, base_url: \"http://%s\"}\n", name, p.addr)
+	}
+	fmt.Fprintf(&config, "tracing: {exporters: [{type: file, path: %q}]}\n", r.spans)
+	if secure {
+		r.cert = filepath.Join(dir, "cert.pem")
+		key := filepath.Join(dir, "key.pem")
+		if err := writeCertificate(r.cert, key); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&config, "tls: {cert: %q, key: %q}\n", r.cert, key)
+	}
+	file := filepath.Join(dir, "config.yaml")
+	if err := os.WriteFile(file, []byte(config.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	out, in, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.cmd = exec.Command(bin, "--config", config)
+	r.cmd = exec.Command(bin, "--config", file)
 	r.cmd.Dir = dir
 	r.cmd.Stdout, r.cmd.Stderr = in, in
 	err = r.cmd.Start()

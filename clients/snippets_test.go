@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -70,12 +71,24 @@ func (s snippet) command(t *testing.T, url string) *exec.Cmd {
 	return nil
 }
 
+func runCommand(ctx context.Context, made *exec.Cmd, env []string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, made.Path, made.Args[1:]...)
+	cmd.Env = env
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, stderr.String())
+	}
+	return out, nil
+}
+
 func TestSnippetsOfTheDocumentationRun(t *testing.T) {
 	all := blocks(t, "run")
 	if len(all) < 5 {
 		t.Fatalf("%d snippets found: the pattern misses some", len(all))
 	}
-	proxy := startProxy(t, startProvider(t))
+	proxy := startProxy(t, startProvider(t, openaiChat), false)
 	type run struct{ start, end time.Time }
 	runs := make([]run, len(all))
 	for i, s := range all {
@@ -84,7 +97,7 @@ func TestSnippetsOfTheDocumentationRun(t *testing.T) {
 			defer func() { runs[i].end = time.Now() }()
 			ctx, cancel := context.WithTimeout(t.Context(), 2*patience) // one is compiled
 			defer cancel()
-			out, err := runCommand(ctx, s.command(t, proxy.url), proxy.url+"/v1")
+			out, err := runCommand(ctx, s.command(t, proxy.url), environment(proxy))
 			if err != nil {
 				t.Fatal(err)
 			}

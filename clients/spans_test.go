@@ -58,6 +58,15 @@ func (s span) text(key string) string {
 	return ""
 }
 
+// all returns every attribute, for what must be in none.
+func (s span) all() string {
+	var b strings.Builder
+	for _, a := range s.Attributes {
+		b.WriteString(a.Key + "=" + a.Value.text() + "\n")
+	}
+	return b.String()
+}
+
 func (s span) int(key string) int64 {
 	n, _ := strconv.ParseInt(s.text(key), 10, 64)
 	return n
@@ -92,11 +101,12 @@ func (v value) text() string {
 type message struct {
 	Role  string `json:"role"`
 	Parts []struct {
-		Type     string `json:"type"`
-		Content  string `json:"content"`
-		ID       string `json:"id"`
-		Name     string `json:"name"`
-		Response string `json:"response"`
+		Type      string          `json:"type"`
+		Content   string          `json:"content"`
+		ID        string          `json:"id"`
+		Name      string          `json:"name"`
+		Arguments json.RawMessage `json:"arguments"`
+		Response  json.RawMessage `json:"response"` // a text, or what the caller's JSON was
 	} `json:"parts"`
 }
 
@@ -115,7 +125,11 @@ func said(all []message, kind string) string {
 		for _, p := range m.Parts {
 			if p.Type == kind {
 				b.WriteString(p.Content)
-				b.WriteString(p.Response)
+				var text string
+				if json.Unmarshal(p.Response, &text) != nil {
+					text = string(p.Response)
+				}
+				b.WriteString(text)
 			}
 		}
 	}

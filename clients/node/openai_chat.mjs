@@ -1,13 +1,12 @@
-// Drives the official OpenAI SDK for Node through the proxy.
+// Chat, completions and embeddings with the official OpenAI SDK for Node.
 //
-//   OPENAI_BASE_URL=http://127.0.0.1:8080/v1 OPENAI_API_KEY=... node client.mjs FEATURE
-//
-// The base URL is in the environment, as users have it; nothing else is set. Each
-// feature prints one JSON object of what the SDK told its user (see facts.go).
+// The base URL is in the environment (OPENAI_BASE_URL), as users have it; nothing else
+// is set.
 import OpenAI from "openai";
 import { zodResponseFormat } from "openai/helpers/zod";
 import { VERSION } from "openai/version";
 import { z } from "zod";
+import { serve } from "./facts.mjs";
 
 const MODEL = "gpt-4o-mini";
 const ASK = [
@@ -40,7 +39,7 @@ const whole = (r) => ({
   usage: usage(r.usage),
 });
 
-async function joined(stream) {
+async function streamed(stream) {
   const out = { ids: [], model: "", text: "", finish: "", usage: null, chunks: 0 };
   for await (const chunk of stream) {
     out.chunks++;
@@ -84,8 +83,8 @@ async function failing(model) {
 
 const features = {
   chat: async () => whole(await ask({ temperature: 0.5, max_tokens: 200 })),
-  stream: async () => joined(await ask({ stream: true })),
-  stream_usage: async () => joined(await ask({ stream: true, stream_options: { include_usage: true } })),
+  stream: async () => streamed(await ask({ stream: true })),
+  stream_usage: async () => streamed(await ask({ stream: true, stream_options: { include_usage: true } })),
   tools: () => withTools((body) => client.chat.completions.create(body)),
   tools_stream: () => withTools((body) => client.chat.completions.stream(body).finalChatCompletion()),
 
@@ -147,5 +146,4 @@ const features = {
   },
 };
 
-const facts = await features[process.argv[2]]();
-console.log(JSON.stringify({ ...facts, sdk: `openai ${VERSION}` }));
+await serve(features, `openai ${VERSION}`);

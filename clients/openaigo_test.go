@@ -19,19 +19,19 @@ const (
 	terse = "You are terse."
 )
 
-// goSDK drives the official SDK in this process.
-func goSDK(ctx context.Context, baseURL, feature string) (facts, error) {
-	c := openai.NewClient(option.WithBaseURL(baseURL), option.WithAPIKey(apiKey))
-	run, ok := goFeatures[feature]
+// goOpenAI drives the official SDK in this process.
+func goOpenAI(ctx context.Context, proxy *running, feature string) (facts, error) {
+	c := openai.NewClient(option.WithBaseURL(proxy.url+"/v1"), option.WithAPIKey(apiKey))
+	run, ok := goOpenAIFeatures[feature]
 	if !ok {
 		return facts{}, fmt.Errorf("the Go client has no feature %s", feature)
 	}
 	f, err := run(ctx, c)
-	f.SDK = "openai-go " + goSDKVersion()
+	f.SDK = "openai-go " + goVersion("github.com/openai/openai-go/")
 	return f, err
 }
 
-var goFeatures = map[string]func(context.Context, openai.Client) (facts, error){
+var goOpenAIFeatures = map[string]func(context.Context, openai.Client) (facts, error){
 	"chat": func(ctx context.Context, c openai.Client) (facts, error) {
 		p := params()
 		p.Temperature, p.MaxTokens = openai.Float(0.5), openai.Int(200)

@@ -1,19 +1,18 @@
-"""Drives the official OpenAI SDK for Python through the proxy.
+"""Chat, completions and embeddings with the official OpenAI SDK for Python.
 
-    OPENAI_BASE_URL=http://127.0.0.1:8080/v1 OPENAI_API_KEY=... python client.py FEATURE
-
-The base URL is in the environment, as users have it; nothing else is set. Each
-feature prints one JSON object of what the SDK told its user (see facts.go).
+The base URL is in the environment (OPENAI_BASE_URL), as users have it; nothing else
+is set.
 """
 
 import asyncio
-import json
-import sys
 
 import openai
 from openai import AsyncOpenAI, OpenAI
 from pydantic import BaseModel
 
+from facts import serve
+
+client = OpenAI()
 MODEL = "gpt-4o-mini"
 ASK = [
     {"role": "system", "content": "You are terse."},
@@ -47,7 +46,7 @@ def whole(r):
     }
 
 
-def joined(stream):
+def streamed(stream):
     out = {"ids": [], "model": "", "text": "", "finish": "", "usage": None, "chunks": 0}
     for chunk in stream:
         out["chunks"] += 1
@@ -60,16 +59,16 @@ def joined(stream):
     return out
 
 
-def chat(client):
+def chat():
     return whole(client.chat.completions.create(model=MODEL, messages=ASK, temperature=0.5, max_tokens=200))
 
 
-def stream(client):
-    return joined(client.chat.completions.create(model=MODEL, messages=ASK, stream=True))
+def stream():
+    return streamed(client.chat.completions.create(model=MODEL, messages=ASK, stream=True))
 
 
-def stream_usage(client):
-    return joined(
+def stream_usage():
+    return streamed(
         client.chat.completions.create(
             model=MODEL, messages=ASK, stream=True, stream_options={"include_usage": True}
         )
@@ -84,7 +83,7 @@ def answer_tools(messages, message):
     return [{"id": c.id, "name": c.function.name, "arguments": c.function.arguments} for c in message.tool_calls]
 
 
-def tools(client):
+def tools():
     messages = list(ASK)
     first = client.chat.completions.create(model=MODEL, messages=messages, tools=[WEATHER])
     calls = answer_tools(messages, first.choices[0].message)
@@ -92,7 +91,7 @@ def tools(client):
     return out | {"ids": [first.id] + out["ids"], "tools": calls}
 
 
-def tools_stream(client):
+def tools_stream():
     messages = list(ASK)
     with client.chat.completions.stream(model=MODEL, messages=messages, tools=[WEATHER]) as events:
         first = events.get_final_completion()
@@ -107,12 +106,12 @@ class City(BaseModel):
     inhabitants: int
 
 
-def structured(client):
+def structured():
     r = client.chat.completions.parse(model=MODEL, messages=ASK, response_format=City)
     return whole(r) | {"parsed": isinstance(r.choices[0].message.parsed, City)}
 
 
-def completion(client):
+def completion():
     r = client.completions.create(model="gpt-3.5-turbo-instruct", prompt="Once upon a time")
     return {
         "ids": [r.id],
@@ -123,12 +122,12 @@ def completion(client):
     }
 
 
-def embeddings(client):  # the SDK asks for base64 by itself and decodes it
+def embeddings():  # the SDK asks for base64 by itself and decodes it
     r = client.embeddings.create(model="text-embedding-3-small", input=["one", "two"])
     return {"model": r.model, "dimensions": [len(d.embedding) for d in r.data], "usage": usage(r.usage)}
 
 
-def models(client):
+def models():
     return {"text": ",".join(m.id for m in client.models.list())}
 
 
@@ -140,19 +139,19 @@ def failing(call):
     return {}
 
 
-def not_found(client):
+def not_found():
     return failing(lambda: client.chat.completions.create(model="fake-err-404", messages=ASK))
 
 
-def rate_limited(client):
+def rate_limited():
     return failing(lambda: client.chat.completions.create(model="fake-err-429", messages=ASK))
 
 
-def retried(client):
+def retried():
     return whole(client.chat.completions.create(model="fake-retry-429", messages=ASK))
 
 
-def cut(client):
+def cut():
     text = ""
     try:
         for chunk in client.chat.completions.create(model="fake-cut", messages=ASK, stream=True):
@@ -162,7 +161,7 @@ def cut(client):
     return {"text": text}
 
 
-def hang_up(client):
+def hang_up():
     text = ""
     with client.chat.completions.create(model="gated", messages=ASK, stream=True) as chunks:
         for chunk in chunks:
@@ -172,10 +171,10 @@ def hang_up(client):
     return {"text": text}
 
 
-def parallel(_):
+def parallel():
     async def all():
-        async with AsyncOpenAI() as client:
-            ask = lambda: client.chat.completions.create(model=MODEL, messages=ASK)
+        async with AsyncOpenAI() as many:
+            ask = lambda: many.chat.completions.create(model=MODEL, messages=ASK)
             return [r.id for r in await asyncio.gather(*(ask() for _ in range(16)))]
 
     return {"ids": asyncio.run(all())}
@@ -187,6 +186,4 @@ FEATURES = [
 ]
 
 if __name__ == "__main__":
-    run = {f.__name__: f for f in FEATURES}[sys.argv[1]]
-    with OpenAI() as client:
-        print(json.dumps(run(client) | {"sdk": "openai " + openai.__version__}))
+    serve(FEATURES, "openai " + openai.__version__)

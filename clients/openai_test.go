@@ -1,95 +1,92 @@
 package clients
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 )
 
-// A feature is one thing that users do with an SDK, and what must be true then:
-// on the client's side, and in the spans that came out. check gets the spans in
-// the order of the calls.
-type feature struct {
-	name  string
-	spans int
-	check func(c *checks, f facts, s []span)
+// openaiChat is chat, completions and embeddings of OpenAI, answered by the fake
+// provider.
+var openaiChat = suite{
+	name:     "OpenAI",
+	clients:  []client{inGo(goOpenAI), inPython("openai_chat.py"), inNode("openai_chat.mjs")},
+	features: openaiFeatures,
 }
 
-// features are the rows of the matrix, in the order they run.
-var features = []feature{
-	{"chat", 1, func(c *checks, f facts, s []span) {
+var openaiFeatures = []feature{
+	{name: "chat", spans: 1, check: func(c *checks, f facts, s []span) {
 		c.answered(f, s[0])
 		c.is("temperature", s[0].text("gen_ai.request.temperature"), "0.5")
 		c.is("max tokens", s[0].text("gen_ai.request.max_tokens"), "200")
 		c.is("stream", s[0].text("gen_ai.request.stream"), "")
 	}},
-	{"stream", 1, func(c *checks, f facts, s []span) {
+	{name: "stream", spans: 1, check: func(c *checks, f facts, s []span) {
 		// Nobody asked for usage: the client must not see any, and the span has it.
 		c.ok("the client saw usage it did not ask for", f.Usage == nil)
 		c.streamed(f, s[0])
 		c.usage(s[0], nil)
 	}},
-	{"stream_usage", 1, func(c *checks, f facts, s []span) {
+	{name: "stream_usage", spans: 1, check: func(c *checks, f facts, s []span) {
 		c.ok("the client did not see the usage it asked for", f.Usage != nil)
 		c.streamed(f, s[0])
 		c.usage(s[0], f.Usage)
 	}},
-	{"tools", 2, func(c *checks, f facts, s []span) { c.tools(f, s) }},
-	{"tools_stream", 2, func(c *checks, f facts, s []span) { c.tools(f, s) }},
-	{"structured", 1, func(c *checks, f facts, s []span) {
+	{name: "tools", spans: 2, check: func(c *checks, f facts, s []span) { c.tools(f, s) }},
+	{name: "tools_stream", spans: 2, check: func(c *checks, f facts, s []span) { c.tools(f, s) }},
+	{name: "structured", spans: 1, check: func(c *checks, f facts, s []span) {
 		c.answered(f, s[0])
 		c.ok("the answer did not fit the caller's type", f.Parsed)
 		c.is("output type", s[0].text("gen_ai.output.type"), "json")
 	}},
-	{"completion", 1, func(c *checks, f facts, s []span) {
+	{name: "completion", spans: 1, check: func(c *checks, f facts, s []span) {
 		c.is("operation", s[0].text("gen_ai.operation.name"), "text_completion")
 		c.is("response id", s[0].text("gen_ai.response.id"), f.IDs[0])
 		c.usage(s[0], f.Usage)
 	}},
-	{"embeddings", 1, func(c *checks, f facts, s []span) {
+	{name: "embeddings", spans: 1, check: func(c *checks, f facts, s []span) {
 		c.ok("the client got other vectors than two of 256", slices.Equal(f.Dimensions, []int{256, 256}))
 		c.is("operation", s[0].text("gen_ai.operation.name"), "embeddings")
 		c.is("dimensions", s[0].text("gen_ai.embeddings.dimension.count"), "256")
 		c.is("input tokens", s[0].int("gen_ai.usage.input_tokens"), f.Usage.Input)
 		c.priced(s[0])
 	}},
-	{"models", 1, func(c *checks, f facts, s []span) {
+	{name: "models", spans: 1, check: func(c *checks, f facts, s []span) {
 		c.ok("the client got no list of models", strings.Contains(f.Text, "gpt-4o-mini"))
 		c.is("kind", s[0].text("spanwire.operation.kind"), "http")
 		c.is("status", s[0].text("http.response.status_code"), "200")
 	}},
-	{"not_found", 1, func(c *checks, f facts, s []span) {
+	{name: "not_found", spans: 1, check: func(c *checks, f facts, s []span) {
 		c.ok("the SDK raised no error of its own", f.Error != "")
 		c.is("status", f.Status, 404)
 		c.is("code", f.Code, "model_not_found")
 		c.failed(s[0], "model_not_found")
 	}},
-	{"rate_limited", 3, func(c *checks, f facts, s []span) { // the SDKs try twice more
+	{name: "rate_limited", spans: 3, check: func(c *checks, f facts, s []span) { // the SDKs try twice more
 		c.is("status", f.Status, 429)
 		for i, one := range s {
 			c.failed(one, "rate_limit_exceeded")
 			c.is("retry count", one.int("spanwire.retry.count"), int64(i))
 		}
 	}},
-	{"retried", 2, func(c *checks, f facts, s []span) {
+	{name: "retried", spans: 2, check: func(c *checks, f facts, s []span) {
 		c.failed(s[0], "rate_limit_exceeded")
 		c.answered(f, s[1])
 		c.is("retry count", s[1].int("spanwire.retry.count"), int64(1))
 	}},
-	{"cut", 1, func(c *checks, f facts, s []span) {
+	{name: "cut", spans: 1, check: func(c *checks, f facts, s []span) {
 		c.ok("the SDK took a cut answer for a whole one", f.Error != "")
 		c.is("end", s[0].text("spanwire.end"), "upstream_cut")
 		c.is("usage source", s[0].text("spanwire.usage.source"), "partial")
 		c.is("span status", s[0].Status.Code, 2)
 		c.ok("the span has not the text that the client got", strings.Contains(s[0].text("gen_ai.output.messages"), strings.TrimSpace(f.Text)) && f.Text != "")
 	}},
-	{"hang_up", 1, func(c *checks, f facts, s []span) {
+	{name: "hang_up", spans: 1, check: func(c *checks, f facts, s []span) {
 		c.ok("the client got nothing before it hung up", f.Text != "")
 		c.is("end", s[0].text("spanwire.end"), "client_gone")
 		c.is("usage source", s[0].text("spanwire.usage.source"), "partial")
 	}},
-	{"parallel", 16, func(c *checks, f facts, s []span) {
+	{name: "parallel", spans: 16, check: func(c *checks, f facts, s []span) {
 		var ids []string
 		for _, one := range s {
 			ids = append(ids, one.text("gen_ai.response.id"))
@@ -99,19 +96,6 @@ var features = []feature{
 		c.ok("the spans have other ids than the client got", slices.Equal(ids, f.IDs))
 		c.is("different ids", len(slices.Compact(ids)), 16)
 	}},
-}
-
-// checks collects what is wrong with one feature of one client.
-type checks struct{ wrong []error }
-
-func (c *checks) ok(complaint string, good bool) {
-	if !good {
-		c.wrong = append(c.wrong, errors.New(complaint))
-	}
-}
-
-func (c *checks) is(what string, got, want any) {
-	c.ok(fmt.Sprintf("%s is %v, want %v", what, got, want), got == want)
 }
 
 // answered checks a whole chat answer, and that the span says what the client
