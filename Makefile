@@ -62,7 +62,7 @@ recordings: ## every recorded exchange and WebSocket through the proxy, in every
 collector: ## spans into a real OpenTelemetry Collector (a large build the first time)
 	cd internal/collectortest && $(GO) test -count=1 ./...
 
-clients: ## the official OpenAI SDKs for Go, Python and Node through the proxy
+clients: ## the official SDKs of the vendors, for Go, Python and Node, through the proxy
 	clients/setup
 	cd clients && $(GO) test -count=1
 

@@ -49,7 +49,7 @@ func install() error {
 }
 
 // suites are what is tested, in the order of the tables.
-var suites = []suite{openaiChat}
+var suites = []suite{openaiChat, anthropicMessages}
 
 func TestClients(t *testing.T) {
 	tables := make([]matrix, len(suites))
@@ -70,7 +70,9 @@ func TestClients(t *testing.T) {
 	})
 	passed, failed := 0, 0
 	for _, m := range tables {
-		fmt.Println(m.String())
+		if text := m.String(); text != "" {
+			fmt.Println(text)
+		}
 		p, f := m.count()
 		passed, failed = passed+p, failed+f
 	}

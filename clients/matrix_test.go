@@ -32,7 +32,11 @@ func (m *matrix) count() (passed, failed int) {
 	return passed, failed
 }
 
+// String is empty when nothing of the suite ran.
 func (m *matrix) String() string {
+	if len(m.results) == 0 {
+		return ""
+	}
 	var b strings.Builder
 	row := func(first string, cell func(client int) string) {
 		fmt.Fprintf(&b, "%-18s", first)

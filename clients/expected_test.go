@@ -1,0 +1,31 @@
+package clients
+
+// What features of several vendors have in common.
+
+// who is what the callers of the feature session say of themselves.
+var who = map[string]string{
+	"spanwire.team":          "search",
+	"gen_ai.conversation.id": "chat-4711",
+}
+
+// streamed are the same calls as streams.
+func streamed(calls []call) []call {
+	var all []call
+	for _, c := range calls {
+		c.stream = true
+		all = append(all, c)
+	}
+	return all
+}
+
+// refused is what a client is told by an error answer.
+func refused(status int, code string) func(*facts) {
+	return func(f *facts) {
+		*f = facts{Status: status, Code: code, Error: "any"}
+	}
+}
+
+// broken is what a client has of a stream that did not end well.
+func broken(text string) func(*facts) {
+	return func(f *facts) { *f = facts{Text: text, Error: "any"} }
+}
