@@ -10,7 +10,7 @@ BENCH       ?= .
 COUNT       ?= 6
 IMAGE       ?= spanwire:$(VERSION)
 
-.PHONY: build check vet staticcheck tidy test race fuzz fuzz-long bench accuracy growth runs recordings collector clients demo image clean help
+.PHONY: build check vet staticcheck tidy test race fuzz fuzz-long bench reading accuracy growth runs recordings collector clients demo image clean help
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ fuzz-long: ## the fuzz targets of the dialects for five minutes each, one worker
 
 bench: ## benchmarks, COUNT (6) runs each, for benchstat; BENCH chooses
 	$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem -count=$(COUNT) ./...
+
+reading: ## bench/results/reading.md: what reading a call costs, by dialect
+	$(GO) test ./providers -run='^TestReadingCost$$' -count=1 -args -reading="$(CURDIR)/bench/results/reading.md"
 
 accuracy: ## docs/accuracy.md: token counts against what recorded traffic reports (SPANWIRE_DATA)
 	$(GO) test ./cmd/proxy -run='^TestAccuracy$$' -count=1 -args -accuracy="$(CURDIR)/docs/accuracy.md"

@@ -40,7 +40,6 @@ type Reader struct {
 	unreadable int
 	err        *apierror.Error
 	decoded    []byte
-	framed     []byte
 }
 
 // NewReader returns the reader of the response of x, whose head is there.
@@ -138,15 +137,16 @@ func (r *Reader) exception(kind string, payload []byte) {
 // chunk reads a piece of a vendor's own stream: base64 in a member.
 func (r *Reader) chunk(payload []byte, at time.Time) bool {
 	raw := jsonwalk.Inner(jsonwalk.Member(payload, "bytes"))
-	need := base64.StdEncoding.DecodedLen(len(raw))
+	// Decoded behind the name of a field of an event: a guest reads it as one.
+	need := len(eventHead) + base64.StdEncoding.DecodedLen(len(raw)) + len(eventEnd)
 	if cap(r.decoded) < need {
-		r.decoded = make([]byte, need)
+		r.decoded = append(make([]byte, 0, need+need/2), eventHead...)
 	}
-	n, err := base64.StdEncoding.Decode(r.decoded[:need], raw)
+	n, err := base64.StdEncoding.Decode(r.decoded[len(eventHead):need], raw)
 	if err != nil || n == 0 {
 		return false
 	}
-	data := r.decoded[:n]
+	data := r.decoded[len(eventHead) : len(eventHead)+n]
 	if bytes.Contains(data, metricsKey) {
 		r.usage.metrics(jsonwalk.Member(data, string(metricsKey)))
 		r.done = true
@@ -162,17 +162,22 @@ func (r *Reader) chunk(payload []byte, at time.Time) bool {
 	if r.guest == nil {
 		return r.piece(data, at)
 	}
-	r.framed = append(r.framed[:0], "data: "...)
-	for _, c := range data {
-		if c == '\n' || c == '\r' {
-			c = ' ' // a blank of JSON either way
+	if bytes.IndexByte(data, '\n') >= 0 || bytes.IndexByte(data, '\r') >= 0 {
+		for i, c := range data {
+			if c == '\n' || c == '\r' {
+				data[i] = ' ' // a blank of JSON either way
+			}
 		}
-		r.framed = append(r.framed, c)
 	}
-	r.framed = append(r.framed, "\n\n"...)
-	r.guest.Wrote(r.framed, at)
+	r.guest.Wrote(append(r.decoded[:len(eventHead)+n], eventEnd...), at)
 	return true
 }
+
+// What an event begins and ends with.
+const (
+	eventHead = "data: "
+	eventEnd  = "\n\n"
+)
 
 var (
 	metricsKey   = []byte("amazon-bedrock-invocationMetrics")
