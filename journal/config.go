@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/spanwire/spanwire/internal/sealed"
 )
 
 // Modes of a journal.
@@ -43,7 +45,10 @@ type Settings struct {
 	Retention time.Duration
 	// SigningKey signs checkpoints; nil means that there are none.
 	SigningKey ed25519.PrivateKey
-	Log        *slog.Logger // nil: slog.Default()
+	// Keys encrypt the contents of calls; nil: they are kept as they are, and encrypted
+	// ones of before cannot be read.
+	Keys *sealed.Keys
+	Log  *slog.Logger // nil: slog.Default()
 }
 
 const (

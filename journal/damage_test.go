@@ -164,7 +164,7 @@ func TestDamageInTheMiddle(t *testing.T) {
 			t.Errorf("%s: verify: %v, broken %v", name, err, r.Broken)
 		}
 		var out bytes.Buffer
-		if n, err := journal.Export(t.Context(), dir, journal.Range{}, &out); n != 10 || err == nil {
+		if n, err := journal.Export(t.Context(), dir, journal.Range{}, nil, &out); n != 10 || err == nil {
 			t.Errorf("%s: exported %d, %v", name, n, err)
 		}
 	}

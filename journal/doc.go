@@ -30,7 +30,7 @@
 //	0  u32  length of the payload
 //	4  u32  CRC-32C of the segment's salt, the length and the payload
 //	8  payload:
-//	    0  u8   version, 1
+//	    0  u8   version: 1, or 2 when the content is encrypted
 //	    1  u8   kind: 1 = call, 2 = checkpoint
 //	    4  u32  how many records of the same batch stand before it
 //	    8  u64  number: 1 for the first record of a journal, then one by one
@@ -51,6 +51,10 @@
 // that says it belongs to a later batch proves that the ones before were durable:
 // this is how a torn tail, which is cut off, is told from damage, which is kept
 // and reported.
+//
+// An encrypted content is a text of package sealed, for the place "journal " and the
+// hash of the record before. Its digest is that of the encrypted bytes, so that the
+// chain is verified without the key. Facts are never encrypted.
 //
 // Facts and content are CBOR, as package callrecord defines it. What cannot be
 // read that way gets a new version.

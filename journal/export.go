@@ -11,18 +11,20 @@ import (
 	"time"
 
 	"github.com/spanwire/spanwire/internal/callrecord"
+	"github.com/spanwire/spanwire/internal/sealed"
 )
 
 // Export writes the records of a range to w as JSON, one a line, and returns how
 // many. Money is decimal text in US dollars, and exact; counts of tokens are by
 // kind, those that are not there are unknown; text that is no UTF-8 has U+FFFD in
 // its place. Places that cannot be read are passed over, and the error then names
-// the first of them.
+// the first of them. Encrypted contents are opened by keys; with a nil ring they are
+// left out, and the call says so.
 //
 // It takes no lock and may run beside the program that writes.
-func Export(ctx context.Context, dir string, rng Range, w io.Writer) (int64, error) {
+func Export(ctx context.Context, dir string, rng Range, keys *sealed.Keys, w io.Writer) (int64, error) {
 	buf := bufio.NewWriterSize(w, 1<<20)
-	e := exporter{rng: rng, out: json.NewEncoder(buf)}
+	e := exporter{rng: rng, keys: keys, out: json.NewEncoder(buf)}
 	e.out.SetEscapeHTML(false)
 	err := walk(ctx, dir, rng, &e)
 	if flushErr := buf.Flush(); err == nil {
@@ -39,6 +41,7 @@ func Export(ctx context.Context, dir string, rng Range, w io.Writer) (int64, err
 
 type exporter struct {
 	rng  Range
+	keys *sealed.Keys
 	out  *json.Encoder
 	n    int64
 	next uint64 // record expected; 0 before the first
@@ -77,6 +80,7 @@ type exportedCall struct {
 	callrecord.Facts
 	callrecord.Said
 	Dropped bool `json:"content_dropped,omitempty"`
+	Sealed  bool `json:"content_encrypted,omitempty"` // and not opened
 }
 
 type exportedSignum struct {
@@ -98,8 +102,12 @@ func (e *exporter) record(s *segment, off int64, r record) error {
 	case kindCall:
 		out.Call = &exportedCall{Dropped: r.stripped()}
 		err = callrecord.Unmarshal(r.facts, &out.Call.Facts)
-		if err == nil && len(r.content) > 0 {
-			err = callrecord.Unmarshal(r.content, &out.Call.Said)
+		out.Call.Sealed = r.sealed() && e.keys == nil
+		if err == nil && len(r.content) > 0 && !out.Call.Sealed {
+			var said []byte
+			if said, err = r.said(e.keys); err == nil {
+				err = callrecord.Unmarshal(said, &out.Call.Said)
+			}
 		}
 	case kindCheckpoint:
 		var c checkpoint

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spanwire/spanwire/internal/sealed"
 	"github.com/spanwire/spanwire/llm"
 )
 
@@ -61,7 +62,11 @@ func (j *Journal) Follow(name string, deliver Deliver) error {
 	if lost {
 		j.log.Warn("the cursor of a follower cannot be read; it gets everything that is there once more", "follower", name)
 	}
-	f := &follower{name: name, deliver: deliver, cursor: c, next: c.next, synced: c.next, done: make(chan struct{})}
+	if err := j.readable(c.next); err != nil {
+		c.file.Close()
+		return fmt.Errorf("follow journal as %s: what waits for it cannot be read: %w; give that key beside the new one", name, err)
+	}
+	f := &follower{name: name, deliver: deliver, cursor: c, reader: reader{keys: j.set.Keys}, next: c.next, synced: c.next, done: make(chan struct{})}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	f.stat.Name = name
 	j.mu.Lock()
@@ -73,6 +78,25 @@ func (j *Journal) Follow(name string, deliver Deliver) error {
 	}
 	go f.run(j)
 	return nil
+}
+
+// readable says whether what a follower gets first from disk is encrypted with a key
+// that is not there: that is told at the start, not found out in the end.
+func (j *Journal) readable(next uint64) error {
+	j.mu.Lock()
+	next = max(next, j.segments[0].first)
+	if next >= j.durable {
+		j.mu.Unlock()
+		return nil
+	}
+	p := j.plan(next)
+	j.mu.Unlock()
+	r := reader{keys: j.set.Keys}
+	defer r.close()
+	if _, err := r.read(p, next); errors.Is(err, sealed.ErrNoKey) {
+		return err
+	}
+	return nil // anything else the follower tells
 }
 
 // admit adds a follower. The mutex is held.

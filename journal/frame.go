@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"time"
+
+	"github.com/spanwire/spanwire/internal/sealed"
 )
 
 // Sizes of the format, in bytes.
@@ -18,7 +20,11 @@ const (
 	maxPayload = 256 << 20
 )
 
-const recordVersion = 1
+// Versions of a record.
+const (
+	plainVersion  = 1
+	sealedVersion = 2 // its content is encrypted
+)
 
 // Kinds of records.
 const (
@@ -42,6 +48,23 @@ type record struct {
 	facts         []byte
 	content       []byte // nil when there is none, or none any more
 	sum           hash   // of this record: what the next one has as prev
+}
+
+// sealed says whether the content is there, and encrypted.
+func (r *record) sealed() bool { return r.version == sealedVersion && len(r.content) > 0 }
+
+// place is what the content is sealed for: its place in the chain.
+func (r *record) place() string { return "journal " + string(r.prev[:]) }
+
+// locked says whether the content cannot be read with keys, whose ring may be nil.
+func (r *record) locked(keys *sealed.Keys) error {
+	if !r.sealed() {
+		return nil
+	}
+	if err := keys.CanOpen(r.content); errors.Is(err, sealed.ErrNoKey) {
+		return fmt.Errorf("the content of record %d: %w", r.seq, err)
+	}
+	return nil
 }
 
 // stripped says whether the content was dropped after it was written.
@@ -93,7 +116,7 @@ func appendFrame(out *bytes.Buffer, salt [16]byte, r record, facts, content func
 
 // putHead writes the head of a payload.
 func (r *record) putHead(p []byte, factsLen int) {
-	p[0], p[1] = recordVersion, r.kind
+	p[0], p[1] = r.version, r.kind
 	binary.LittleEndian.PutUint32(p[4:], r.ago)
 	binary.LittleEndian.PutUint64(p[8:], r.seq)
 	binary.LittleEndian.PutUint64(p[16:], uint64(r.at.UnixNano()))
@@ -136,7 +159,7 @@ func parsePayload(p []byte) (record, error) {
 		seq: binary.LittleEndian.Uint64(p[8:]),
 		at:  time.Unix(0, int64(binary.LittleEndian.Uint64(p[16:]))).UTC(),
 	}
-	if r.version != recordVersion {
+	if r.version != plainVersion && r.version != sealedVersion {
 		return record{}, fmt.Errorf("%w: its version is %d", errBadRecord, r.version)
 	}
 	copy(r.prev[:], p[24:56])

@@ -54,7 +54,8 @@ type Journal struct {
 }
 
 // Open opens the journal in cfg.Dir, or makes one there, and takes it for this
-// process. Of a crash it finds what was not finished at the end of the last
+// process. Those who follow it do so before the first Append, or within a minute. Of a
+// crash it finds what was not finished at the end of the last
 // segment, cuts that off and says so. The journal runs until Close.
 func Open(cfg Config, set Settings) (*Journal, error) {
 	if err := cfg.Validate(); err != nil {
@@ -73,6 +74,10 @@ func Open(cfg Config, set Settings) (*Journal, error) {
 	if err := j.open(); err != nil {
 		j.release()
 		return nil, fmt.Errorf("open journal: %w", err)
+	}
+	select {
+	case <-j.rolled: // a segment that Open itself began
+	default:
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	j.stop = stop

@@ -20,12 +20,12 @@ const (
 )
 
 // keep removes what is not needed any more and holds the journal to its bounds,
-// until ctx is done.
+// until ctx is done. At first it leaves everything as it is: followers come after Open,
+// and until the last of them has come nobody knows what is still needed.
 func (j *Journal) keep(ctx context.Context) {
 	tick := time.NewTicker(keepTime)
 	defer tick.Stop()
 	for {
-		j.tidy(time.Now())
 		select {
 		case <-ctx.Done():
 			return
@@ -35,6 +35,7 @@ func (j *Journal) keep(ctx context.Context) {
 				j.w.poke()
 			}
 		}
+		j.tidy(time.Now())
 	}
 }
 

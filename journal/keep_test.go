@@ -102,7 +102,7 @@ func TestCallWithoutItsContent(t *testing.T) {
 		t.Errorf("the last call has no content")
 	}
 	var out bytes.Buffer
-	if _, err := journal.Export(t.Context(), dir, journal.Range{}, &out); err != nil || !strings.Contains(out.String(), `"content_dropped":true`) {
+	if _, err := journal.Export(t.Context(), dir, journal.Range{}, nil, &out); err != nil || !strings.Contains(out.String(), `"content_dropped":true`) {
 		t.Errorf("the export says nothing of it: %v", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/spanwire/spanwire/internal/sealed"
 	"github.com/spanwire/spanwire/llm"
 )
 
@@ -48,6 +49,7 @@ func (j *Journal) plan(seq uint64) span {
 // reader reads records from disk for one follower. It keeps the file and its place
 // from one batch to the next.
 type reader struct {
+	keys *sealed.Keys
 	file *os.File
 	scan *scanner
 	path string
@@ -58,7 +60,7 @@ func (r *reader) close() {
 	if r.file != nil {
 		r.file.Close()
 	}
-	*r = reader{}
+	*r = reader{keys: r.keys}
 }
 
 // seek makes scan ready to read record seq, or one before it, of a segment.
@@ -78,12 +80,13 @@ func (r *reader) seek(p span, seq uint64) error {
 		f.Close()
 		return err
 	}
-	*r = reader{file: f, path: p.path, at: p.first, scan: newScanner(f, p.salt, min(p.size, info.Size()))}
+	*r = reader{keys: r.keys, file: f, path: p.path, at: p.first, scan: newScanner(f, p.salt, min(p.size, info.Size()))}
 	return nil
 }
 
 // read returns the next calls from record seq on. Records that cannot be read are
-// passed over and counted.
+// passed over and counted. One that is encrypted with a key that is not there is an
+// error: it can be read again once the key is.
 func (r *reader) read(p span, seq uint64) (batch, error) {
 	b := batch{next: seq}
 	if p.broken {
@@ -120,24 +123,32 @@ func (r *reader) records(p span, seq uint64) (batch, error) {
 		if rec.seq < b.next {
 			continue
 		}
+		if err := rec.locked(r.keys); err != nil {
+			b.segment, b.offset = p.first, r.scan.off-int64(n)
+			r.close()
+			if b.next > seq {
+				return b, nil // first what can be read
+			}
+			return b, err
+		}
 		b.miss(rec.seq-b.next, errCutOff)
 		b.next = rec.seq + 1
 		bytes += n
-		b.take(rec)
+		b.take(rec, r.keys)
 	}
 	r.at, b.segment, b.offset = b.next, p.first, r.scan.off
 	return b, nil
 }
 
 // take adds the call of a record.
-func (b *batch) take(rec record) {
+func (b *batch) take(rec record, keys *sealed.Keys) {
 	if b.at.IsZero() {
 		b.at = rec.at
 	}
 	if rec.kind != kindCall {
 		return
 	}
-	c, err := decodeCall(rec)
+	c, err := decodeCall(rec, keys)
 	if err != nil {
 		b.miss(1, err)
 		b.unread++

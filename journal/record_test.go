@@ -260,7 +260,7 @@ func TestExport(t *testing.T) {
 	}
 	shut(t, j)
 	var out strings.Builder
-	n, err := journal.Export(t.Context(), dir, journal.Range{}, &out)
+	n, err := journal.Export(t.Context(), dir, journal.Range{}, nil, &out)
 	if err != nil || n != 2 {
 		t.Fatalf("%d records, %v", n, err)
 	}

@@ -126,7 +126,7 @@ func (s *scanner) resume(before uint64) (skipped int64, found bool, err error) {
 // plausible says whether a payload may begin so, at the price of a few bytes: the
 // checksum of everything that has the length of a record would take hours.
 func plausible(p []byte, before uint64) bool {
-	if p[0] != recordVersion || p[1] != kindCall && p[1] != kindCheckpoint || p[2] != 0 || p[3] != 0 {
+	if p[0] != plainVersion && p[0] != sealedVersion || p[1] != kindCall && p[1] != kindCheckpoint || p[2] != 0 || p[3] != 0 {
 		return false
 	}
 	var seq uint64

@@ -144,7 +144,7 @@ func TestRange(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	var out strings.Builder
-	if n, err := journal.Export(t.Context(), dir, journal.Range{From: days[9]}, &out); n != 60 || err != nil {
+	if n, err := journal.Export(t.Context(), dir, journal.Range{From: days[9]}, nil, &out); n != 60 || err != nil {
 		t.Errorf("exported %d, %v", n, err)
 	}
 	if _, err := journal.Verify(t.Context(), t.TempDir(), journal.Range{}, nil); err == nil {

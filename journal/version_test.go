@@ -31,7 +31,7 @@ func TestVersion1IsRead(t *testing.T) {
 		t.Errorf("verify: %+v", r)
 	}
 	var got strings.Builder
-	if _, err := journal.Export(t.Context(), dir, journal.Range{}, &got); err != nil {
+	if _, err := journal.Export(t.Context(), dir, journal.Range{}, nil, &got); err != nil {
 		t.Fatal(err)
 	}
 	gotLines, wantLines := strings.Split(got.String(), "\n"), strings.Split(string(want), "\n")

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spanwire/spanwire/internal/callrecord"
+	"github.com/spanwire/spanwire/internal/sealed"
 	"github.com/spanwire/spanwire/llm"
 )
 
@@ -46,6 +47,9 @@ type writer struct {
 	tail  bool     // there may be bytes after the last durable record
 	out   bytes.Buffer
 	calls callrecord.Encoder
+	// What was said in one call, before and after it is encrypted.
+	plain  bytes.Buffer
+	cipher []byte
 }
 
 // put queues a request and waits for its answer.
@@ -220,7 +224,7 @@ func (j *Journal) encode(requests []*request, now time.Time) (encoded, error) {
 	var e encoded
 	for _, req := range requests {
 		for _, c := range req.calls {
-			bare, err := j.w.encodeCall(&at, salt, c)
+			bare, err := j.w.encodeCall(&at, salt, c, j.set.Keys)
 			if err != nil {
 				if e.refused == nil {
 					e.refused = map[*request]error{}
@@ -246,13 +250,17 @@ func (j *Journal) encode(requests []*request, now time.Time) (encoded, error) {
 func (j *Journal) position() (record, [16]byte) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return record{seq: j.durable, prev: j.w.head}, j.segments[len(j.segments)-1].salt
+	return record{version: plainVersion, seq: j.durable, prev: j.w.head}, j.segments[len(j.segments)-1].salt
 }
 
 // encodeCall appends the record of c and moves at on. A call that is too large is
 // tried once more without what was said in it, and is bare then.
-func (w *writer) encodeCall(at *record, salt [16]byte, c *llm.Call) (bare bool, err error) {
+func (w *writer) encodeCall(at *record, salt [16]byte, c *llm.Call, keys *sealed.Keys) (bare bool, err error) {
 	said := func(out *bytes.Buffer) error { return w.calls.Said(out, c) }
+	if keys != nil {
+		at.version = sealedVersion
+		said = func(out *bytes.Buffer) error { return w.sealed(out, c, keys, at.place()) }
+	}
 	sum, err := appendFrame(&w.out, salt, *at, func(out *bytes.Buffer) error { return w.calls.Facts(out, c) }, said)
 	if errors.Is(err, ErrTooLarge) {
 		bare = true
@@ -269,6 +277,23 @@ func (w *writer) encodeCall(at *record, salt [16]byte, c *llm.Call) (bare bool, 
 	at.seq++
 	at.ago++
 	return bare, nil
+}
+
+// sealed appends what was said in a call, encrypted.
+func (w *writer) sealed(out *bytes.Buffer, c *llm.Call, keys *sealed.Keys, place string) error {
+	w.plain.Reset()
+	if err := w.calls.Said(&w.plain, c); err != nil || w.plain.Len() == 0 {
+		return err
+	}
+	text, err := keys.Seal(w.cipher[:0], w.plain.Bytes(), place)
+	if err != nil {
+		return err
+	}
+	out.Write(text)
+	if w.cipher = text; cap(text) > keepBuffer {
+		w.cipher, w.plain = nil, bytes.Buffer{}
+	}
+	return nil
 }
 
 // room cuts off what a failed write left, and begins a new segment when the last

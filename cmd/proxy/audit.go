@@ -127,6 +127,9 @@ func reportVerify(out io.Writer, dir string, r journal.Report, trusted bool) err
 	if r.Stripped > 0 {
 		fmt.Fprintf(&b, "content   of %d calls was dropped to save space; their records hold\n", r.Stripped)
 	}
+	if r.Sealed > 0 {
+		fmt.Fprintf(&b, "encrypted content of %d calls; it was verified as it stands, without the key\n", r.Sealed)
+	}
 	switch {
 	case r.Signed > 0:
 		fmt.Fprintf(&b, "signed    up to record %d (%s); %d calls after it are not\n", r.Signed, r.SignedAt.Format(time.RFC3339), r.Unsigned)
@@ -163,22 +166,29 @@ func exportCommand(load func() (loaded, error)) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export",
 		Short: "Write the journal as JSON, one record a line",
-		Args:  cobra.NoArgs,
+		Long: `export writes every record of the journal as JSON, one a line. Contents that are
+encrypted are opened with encryption.key of the configuration; without it they are left
+out, and their calls say content_encrypted.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			rng, err := p.rng()
 			if err != nil {
 				return err
 			}
+			cfg, err := load()
+			if err != nil {
+				return err
+			}
+			keys, err := cfg.keys()
+			if err != nil {
+				return fmt.Errorf("encryption.key: %w", err)
+			}
 			dir := p.dir
 			if dir == "" {
-				cfg, err := load()
-				if err != nil {
-					return err
-				}
 				dir = cfg.journalDir()
 			}
 			if file == "" {
-				_, err := journal.Export(cmd.Context(), dir, rng, cmd.OutOrStdout())
+				_, err := journal.Export(cmd.Context(), dir, rng, keys, cmd.OutOrStdout())
 				return err
 			}
 			// Prompts and answers are nobody else's, and no file is written over.
@@ -186,7 +196,7 @@ func exportCommand(load func() (loaded, error)) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("export journal: %w", err)
 			}
-			n, err := journal.Export(cmd.Context(), dir, rng, f)
+			n, err := journal.Export(cmd.Context(), dir, rng, keys, f)
 			if cerr := f.Close(); err == nil && cerr != nil {
 				err = fmt.Errorf("export journal: %w", cerr)
 			}

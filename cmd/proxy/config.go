@@ -67,6 +67,10 @@ type Config struct {
 		SigningKey Secret        `mapstructure:"signing_key"` // Ed25519 seed
 	} `mapstructure:"audit"`
 
+	Encryption struct {
+		Key Secret `mapstructure:"key"` // one or several, the first one encrypts
+	} `mapstructure:"encryption"`
+
 	Log struct {
 		Level  string `mapstructure:"level"`  // debug, info, warn, error
 		Format string `mapstructure:"format"` // text or json

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spanwire/spanwire/internal/sealed"
 	"github.com/spanwire/spanwire/journal"
 	"github.com/spanwire/spanwire/llm"
 	"github.com/spanwire/spanwire/recorder"
@@ -42,6 +43,18 @@ func (c *Config) signingKey() (ed25519.PrivateKey, error) {
 	return journal.SigningKey(text)
 }
 
+// keys returns what contents are encrypted with on disk, or nil when they are not.
+func (c *Config) keys() (*sealed.Keys, error) {
+	if c.Encryption.Key == (Secret{}) {
+		return nil, nil
+	}
+	text, err := c.Encryption.Key.read()
+	if err != nil {
+		return nil, err
+	}
+	return sealed.ReadKeys(text)
+}
+
 func (c *Config) validateJournal() error {
 	errs := []error{named("journal", c.Journal.Validate())}
 	if c.Journal.Mode == journal.ModeStrict {
@@ -54,7 +67,9 @@ func (c *Config) validateJournal() error {
 		errs = append(errs, errors.New("audit.retention: must not be negative"))
 	}
 	_, err := c.signingKey()
-	return errors.Join(append(errs, named("audit.signing_key", err))...)
+	errs = append(errs, named("audit.signing_key", err))
+	_, err = c.keys()
+	return errors.Join(append(errs, named("encryption.key", err))...)
 }
 
 // openJournal opens the journal and lets each exporter follow it.
@@ -63,9 +78,13 @@ func openJournal(cfg *Config, traces *tracing.Tracing, log *slog.Logger) (*journ
 	if err != nil {
 		return nil, fmt.Errorf("audit.signing_key: %w", err)
 	}
+	keys, err := cfg.keys()
+	if err != nil {
+		return nil, fmt.Errorf("encryption.key: %w", err)
+	}
 	c := cfg.Journal
 	c.Dir = cfg.journalDir()
-	j, err := journal.Open(c, journal.Settings{Retention: cfg.Audit.Retention, SigningKey: key, Log: log})
+	j, err := journal.Open(c, journal.Settings{Retention: cfg.Audit.Retention, SigningKey: key, Keys: keys, Log: log})
 	if err != nil {
 		return nil, err
 	}

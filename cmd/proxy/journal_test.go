@@ -230,3 +230,52 @@ func TestFollowerNames(t *testing.T) {
 		t.Errorf("otlp follows as %s", followerOf("otlp"))
 	}
 }
+
+// With a key nothing that was said can be read on disk, and the export with the same
+// configuration has it again.
+func TestContentIsEncryptedOnDisk(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("CONTENT_KEY", strings.Repeat("7c", 32))
+	config := rows(provider(t, fakellm.New(fakellm.Config{})), "openai") + fmt.Sprintf(`
+data_dir: %q
+journal: {mode: "on"}
+audit: {retention: 1h}
+encryption: {key: {env: CONTENT_KEY}}
+`, dir)
+	p := start(t, config)
+	resp, _, err := send(t, "POST", p.url+chatPath, `{"model":"mock","messages":[{"role":"user","content":"the merger is called Bluebird"}]}`)
+	if err != nil || resp.StatusCode != 200 {
+		t.Fatalf("%v, %v", resp, err)
+	}
+	p.calls.call(t, resp.Header.Get("X-Spanwire-Call-Id"))
+	p.stop(t)
+	journal := filepath.Join(dir, "journal")
+	files, err := filepath.Glob(filepath.Join(journal, "*.journal"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, f := range files {
+		data, err := os.ReadFile(f)
+		if err != nil || strings.Contains(string(data), "Bluebird") {
+			t.Errorf("%s: %v, or the prompt is in it", f, err)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := func(has bool, args ...string) {
+		t.Helper()
+		out, _, err := cli(t, args...)
+		if err != nil || strings.Contains(out, "Bluebird") != has || strings.Contains(out, "encrypted") == has {
+			t.Errorf("%q: %v\n%s", args, err, out)
+		}
+	}
+	f(false, "audit", "verify", "--dir", journal)
+	f(true, "audit", "export", "--config", file)
+	f(false, "audit", "export", "--dir", journal)
+	t.Setenv("CONTENT_KEY", "short")
+	if _, errOut, err := cli(t, "audit", "export", "--config", file); err == nil || !strings.Contains(errOut, "encryption.key") || strings.Contains(errOut, "short") {
+		t.Errorf("a key that is none: %v, %s", err, errOut)
+	}
+}

@@ -33,9 +33,11 @@ var table = map[string]pkg{
 	"llm": {level: 0},
 
 	"attribution": {level: 1, ours: []string{"llm"}},
+	// Encryption of what is kept on disk, for the journal and for the store.
+	"internal/sealed": {level: 1},
 	// A call as bytes, for the journal and for the store.
 	"internal/callrecord": {level: 1, ours: []string{"llm"}},
-	"journal":             {level: 2, ours: []string{"llm", "internal/callrecord"}},
+	"journal":             {level: 2, ours: []string{"llm", "internal/callrecord", "internal/sealed"}},
 	"pricing":             {level: 1, ours: []string{"llm"}},
 	"runs":                {level: 1, ours: []string{"llm"}},
 	"tokenizer":           {level: 1, ours: []string{"llm"}},
@@ -79,7 +81,7 @@ var table = map[string]pkg{
 	// The only one that knows them all; nobody imports it.
 	"cmd/proxy": {level: 6, ours: []string{
 		"llm", "attribution", "journal", "pricing", "tokenizer", "providers", "tracing", "proxy", "recorder",
-		"internal/encoding", "internal/fakellm",
+		"internal/encoding", "internal/fakellm", "internal/sealed",
 	}},
 }
 
@@ -109,6 +111,8 @@ var owners = map[string][]string{
 	// the batches that we compress.
 	"github.com/klauspost/compress": {"internal/encoding", "tracing"},
 	"github.com/andybalholm/brotli": {"internal/encoding"},
+	// Encryption at rest.
+	"github.com/minio/sio": {"internal/sealed"},
 	// Calls as bytes.
 	"github.com/fxamacker/cbor": {"internal/callrecord"},
 	// Ids: of calls, and of this process.
