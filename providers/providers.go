@@ -40,6 +40,7 @@ type vendor struct {
 	key      Key
 	usage    Usage
 	local    bool     // runs on hardware of the user's own
+	service  string   // name that requests are signed for (AWS)
 	hosts    []string // further hosts that are this vendor: "*" stands for a part of a name
 }
 
@@ -52,8 +53,8 @@ var vendors = []vendor{
 	{name: "anthropic", base: "https://api.anthropic.com", dialect: "anthropic", provider: "anthropic", key: KeyXAPI},
 	{name: "gemini", base: "https://generativelanguage.googleapis.com", dialect: "gemini", provider: "gcp.gemini", key: KeyGoogle},
 	{name: "vertex", base: "https://aiplatform.googleapis.com", dialect: "gemini", provider: "gcp.vertex_ai", key: KeyBearer, hosts: []string{"*-aiplatform.googleapis.com", "aiplatform.*.rep.googleapis.com"}},
-	{name: "bedrock", hint: "https://bedrock-runtime.{region}.amazonaws.com", dialect: "bedrock", provider: "aws.bedrock", key: KeyBearer, hosts: []string{"bedrock-runtime.*.amazonaws.com", "bedrock-runtime-fips.*.amazonaws.com"}},
-	{name: "bedrock-mantle", hint: "https://bedrock-mantle.{region}.api.aws", dialect: "openai", provider: "aws.bedrock", key: KeyBearer, hosts: []string{"bedrock-mantle.*.api.aws"}},
+	{name: "bedrock", hint: "https://bedrock-runtime.{region}.amazonaws.com", dialect: "bedrock", provider: "aws.bedrock", key: KeyBearer, service: "bedrock", hosts: []string{"bedrock-runtime.*.amazonaws.com", "bedrock-runtime-fips.*.amazonaws.com", "bedrock-runtime.*.amazonaws.com.cn", "bedrock-runtime.*.api.aws", "bedrock-runtime-fips.*.api.aws"}},
+	{name: "bedrock-mantle", hint: "https://bedrock-mantle.{region}.api.aws", dialect: "openai", provider: "aws.bedrock", key: KeyBearer, service: "bedrock-mantle", hosts: []string{"bedrock-mantle.*.api.aws"}},
 	{name: "cohere", base: "https://api.cohere.com", dialect: "cohere", provider: "cohere", key: KeyBearer, hosts: []string{"api.cohere.ai"}},
 
 	{name: "groq", base: "https://api.groq.com", dialect: "openai", provider: "groq", key: KeyBearer},

@@ -111,7 +111,10 @@ func (t *Table) Route(method, target string) (*Row, string, error) {
 		return nil, "", row.unaddressed()
 	}
 	if row.ownKey && row.Key == KeyGoogle {
-		rest = withoutKey(rest)
+		rest = without(rest, func(name string) bool { return name == "key" })
+	}
+	if row.signed {
+		rest = without(rest, presigned)
 	}
 	if row.Prefix != "" {
 		rest = row.Prefix + rest
@@ -158,16 +161,21 @@ func (r *Row) unaddressed() error {
 	return fmt.Errorf("provider %s: %w: its host holds a name of your own, so set it in the configuration, for instance to %s", r.Name, ErrNeedsBase, r.hint)
 }
 
-// withoutKey takes the caller's key out of a query, where a configured one is
-// sent instead.
-func withoutKey(target string) string {
-	path, query, ok := strings.Cut(target, "?")
-	if !ok || !strings.Contains(query, "key=") {
+// without takes a caller's credential out of a query, where another is sent
+// instead. Nothing else of it is changed.
+func without(target string, credential func(name string) bool) string {
+	path, query, _ := strings.Cut(target, "?")
+	var keep []string
+	found := false
+	for pair := range strings.SplitSeq(query, "&") {
+		name, _, _ := strings.Cut(pair, "=")
+		found = found || credential(name)
+	}
+	if !found {
 		return target
 	}
-	var keep []string
 	for pair := range strings.SplitSeq(query, "&") {
-		if !strings.HasPrefix(pair, "key=") {
+		if name, _, _ := strings.Cut(pair, "="); !credential(name) {
 			keep = append(keep, pair)
 		}
 	}
@@ -175,4 +183,15 @@ func withoutKey(target string) string {
 		return path
 	}
 	return path + "?" + strings.Join(keep, "&")
+}
+
+// presigned says whether a parameter is part of an AWS signature in a query (IAM
+// user guide, "Create a signed AWS API request", authentication parameters).
+func presigned(name string) bool {
+	switch strings.ToLower(name) {
+	case "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-signedheaders",
+		"x-amz-security-token", "x-amz-signature", "x-amz-content-sha256", "x-amz-region-set":
+		return true
+	}
+	return false
 }

@@ -29,6 +29,12 @@ type Entry struct {
 	Headers map[string]string
 	// Usage is "ask" or "count"; "" means the vendor's default.
 	Usage string
+	// Signed says that requests are signed on their way: what a caller signed or
+	// gave as its key is left out, as with an APIKey.
+	Signed bool
+	// Region stands in for {region} in the address of a vendor that has one for
+	// each, when BaseURL is "".
+	Region string
 }
 
 // Field is one header field.
@@ -47,6 +53,7 @@ type Row struct {
 	Key      Key
 	Usage    Usage
 	Local    bool
+	Service  string // name that requests to it are signed for; "" when it is not known
 
 	// Set holds the fields to send in place of the caller's: the configured
 	// credential and headers. Drop names fields of the caller that carry a
@@ -56,6 +63,7 @@ type Row struct {
 
 	hint    string
 	ownKey  bool
+	signed  bool
 	dialect dialect
 }
 
@@ -166,6 +174,7 @@ func newRow(v vendor, e Entry) (*Row, error) {
 	r := &Row{
 		Name: e.Name, Dialect: cmp.Or(e.Dialect, v.dialect, "openai"), Provider: cmp.Or(v.provider, e.Name),
 		Key: v.key, Usage: v.usage, Local: v.local && vendorAt(e.BaseURL).provider == "", hint: v.hint, ownKey: e.APIKey != "",
+		Service: v.service, signed: e.Signed,
 	}
 	var known bool
 	if r.dialect, known = dialectNamed(r.Dialect); !known {
@@ -179,6 +188,9 @@ func newRow(v vendor, e Entry) (*Row, error) {
 		r.Usage = UsageCount
 	default:
 		return nil, fmt.Errorf("usage %q: want ask or count", e.Usage)
+	}
+	if e.Region != "" && e.BaseURL == "" && strings.Contains(v.hint, "{region}") {
+		v.base = strings.ReplaceAll(v.hint, "{region}", e.Region)
 	}
 	if err := r.address(cmp.Or(e.BaseURL, v.base)); err != nil {
 		return nil, err
@@ -225,6 +237,10 @@ func (r *Row) address(base string) error {
 // credentials are the fields that carry a caller's credential to some vendor.
 var credentials = []string{"authorization", "x-api-key", "api-key", "x-goog-api-key"}
 
+// signature are the fields that belong to a caller's AWS signature. What else begins
+// with x-amz is a part of its request.
+var signature = []string{"x-amz-date", "x-amz-content-sha256", "x-amz-security-token", "x-amz-region-set"}
+
 // fields sets what is sent in place of the caller's fields.
 func (r *Row) fields(e Entry) error {
 	if e.APIKey != "" {
@@ -247,8 +263,17 @@ func (r *Row) fields(e Entry) error {
 			}
 		}
 	}
+	if e.Signed {
+		if e.APIKey != "" {
+			return errors.New("give api_key or aws, not both")
+		}
+		r.Drop = slices.Concat(credentials, signature)
+	}
 	for _, name := range slices.Sorted(maps.Keys(e.Headers)) {
 		value := e.Headers[name]
+		if e.Signed && slices.ContainsFunc(r.Drop, func(d string) bool { return strings.EqualFold(d, name) }) {
+			return fmt.Errorf("headers: %s belongs to the signature", name)
+		}
 		if !token(name) || strings.ContainsAny(value, "\r\n\x00") {
 			return fmt.Errorf("headers: %q is no header field", name)
 		}

@@ -110,6 +110,9 @@ func (x *exchange) settle() {
 	default:
 		x.answer.reset(kindClose, 0)
 	}
+	if s := x.route.Upstream.Signer; s != nil && (h.status == 401 || h.status == 403) {
+		s.Refused(x.ex.ResponseHeader)
+	}
 	if d := x.route.Upstream.Dialect; d != nil && !x.answer.done {
 		x.ex.Observer = x.observer(d)
 	}

@@ -93,6 +93,16 @@ func (c *capture) body() llm.Body {
 	return b
 }
 
+// shrink drops what a whole body has beyond limit, as if no more had been kept.
+func (c *capture) shrink(limit int) {
+	if len(c.data) <= limit {
+		return
+	}
+	all := c.data
+	c.reset(limit)
+	c.write(all)
+}
+
 // room says whether n more bytes can be kept whole.
 func (c *capture) room(n int64) bool { return c.whole() && c.size+n <= int64(c.limit) }
 

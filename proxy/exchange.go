@@ -43,6 +43,7 @@ type exchange struct {
 	whole     []byte    // the content of the request body, when all of it is at hand
 	uploading chan uploaded
 	large     *[largeSize]byte // of the upload
+	signed    []byte           // the head to send, with its signature; nil: not signed
 
 	filter Filter // takes out of the answer what an edit brought into it; nil: verbatim
 	edited struct {
@@ -69,7 +70,7 @@ func (x *exchange) begin() {
 		id = uuid.New()
 	}
 	x.conf = x.s.conf.Load()
-	x.route, x.up, x.cancel, x.drain, x.uploading, x.whole = Route{}, nil, nil, 0, nil, nil
+	x.route, x.up, x.cancel, x.drain, x.uploading, x.whole, x.signed = Route{}, nil, nil, 0, nil, nil, nil
 	x.first, x.taken = nil, 0
 	x.sent, x.deserted, x.timed, x.tunnelled, x.renew = false, false, false, false, time.Time{}
 	x.edited.at, x.edited.insert, x.edited.cut = 0, "", nil
@@ -108,6 +109,9 @@ func (x *exchange) run() bool {
 		}
 	}
 	if f, ok := x.prepare(); !ok {
+		return x.fail(f)
+	}
+	if f, ok := x.sign(); !ok {
 		return x.fail(f)
 	}
 	for {
@@ -155,7 +159,7 @@ func (x *exchange) admit() (f failure, ok bool) {
 	up := route.Upstream
 	ex.Provider, ex.UpstreamTarget = up.Name, route.Target
 	ex.Scheme, ex.Host, ex.Port = up.Scheme, up.Host, up.Port
-	return f, true
+	return x.admitSigned()
 }
 
 func (x *exchange) bodyArrived() bool {
@@ -238,6 +242,9 @@ func (x *exchange) finish() {
 		c.watched = false
 	}
 	ex.End = time.Now()
+	if x.route.Upstream != nil && x.route.Upstream.Signer != nil {
+		x.captured.shrink(x.conf.CaptureRequestBytes)
+	}
 	ex.Request = x.captured.body()
 	if x.tunnelled { // nothing is left out: the observer has seen it
 		ex.Request = llm.Body{Size: ex.Request.Size}
@@ -259,7 +266,7 @@ func (x *exchange) finish() {
 	st.out.Add(ex.Response.Size)
 	st.exchanges.Add(1)
 	st.active.Add(-1)
-	x.ex, x.captured.data, x.captured.tail, x.whole, x.edited.cut = nil, nil, nil, nil, nil
+	x.ex, x.captured.data, x.captured.tail, x.whole, x.edited.cut, x.signed = nil, nil, nil, nil, nil, nil
 	if !x.s.set.Recorder.Record(ex) {
 		st.unrecorded.Add(1)
 	}

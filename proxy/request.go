@@ -34,9 +34,16 @@ func (x *exchange) prepare() (failure, bool) {
 	}
 	x.first, x.taken = in[:n], x.req.n+n
 	wanted := x.editable()
-	if wanted && !x.body.done {
+	switch {
+	case x.body.done:
+	case wanted || x.signing() && x.body.kind == kindLength:
 		x.consume()
 		if f, ok := x.gather(); !ok {
+			return f, false
+		}
+	case x.signing():
+		x.consume()
+		if f, ok := x.gatherChunks(); !ok {
 			return f, false
 		}
 	}
@@ -210,6 +217,9 @@ func (x *exchange) read() (*[bufSize]byte, int, error) {
 func (x *exchange) send() error {
 	hb := getBuf()
 	defer putBuf(hb)
+	if x.signed != nil {
+		return x.sendWhole(append(hb[:0], x.signed...))
+	}
 	out := x.appendHead(hb[:0])
 	if x.first == nil || x.body.kind != kindChunked && x.body.done {
 		return x.sendWhole(out)
@@ -225,7 +235,7 @@ func (x *exchange) send() error {
 
 func (x *exchange) sendWhole(out []byte) error {
 	body := x.whole
-	if x.body.kind == kindChunked { // sent again: the content in one chunk
+	if x.body.kind == kindChunked && x.signed == nil { // sent again: the content in one chunk
 		out = strconv.AppendInt(out, int64(len(body)), 16)
 		out = append(out, "\r\n"...)
 		if len(body) == 0 {
@@ -265,21 +275,27 @@ func writeAll(w net.Conn, first []byte, parts ...[]byte) error {
 // appendHead builds the request head for the upstream: the caller's lines as they
 // are, without those that belong to its connection, with the upstream's Host.
 func (x *exchange) appendHead(b []byte) []byte {
+	b = x.appendStart(b)
+	if len(x.whole) > 0 && x.edited.insert != "" {
+		b = x.appendFields(b, strconv.Itoa(len(x.whole)+len(x.edited.insert)))
+	} else {
+		b = x.appendFields(b, "")
+	}
+	return append(b, "\r\n"...)
+}
+
+func (x *exchange) appendStart(b []byte) []byte {
 	b = append(b, x.ex.Method...)
 	b = append(b, ' ')
 	b = append(b, x.route.Target...)
 	if x.req.http10 {
-		b = append(b, " HTTP/1.0\r\n"...)
-	} else {
-		b = append(b, " HTTP/1.1\r\n"...)
+		return append(b, " HTTP/1.0\r\n"...)
 	}
-	if len(x.whole) > 0 && x.edited.insert != "" {
-		return x.appendFields(b, strconv.Itoa(len(x.whole)+len(x.edited.insert)))
-	}
-	return x.appendFields(b, "")
+	return append(b, " HTTP/1.1\r\n"...)
 }
 
-// appendFields writes the fields; length, when given, is the body's after an edit.
+// appendFields writes the fields; length, when given, is what the body has after it
+// was edited, or taken out of its chunks.
 func (x *exchange) appendFields(b []byte, length string) []byte {
 	up := x.route.Upstream
 	hosted := false
@@ -297,6 +313,11 @@ func (x *exchange) appendFields(b []byte, length string) []byte {
 		case length != "" && fold(name, "content-length"):
 			b = append(append(append(append(b, name...), ": "...), length...), "\r\n"...)
 			continue
+		case length != "" && fold(name, "transfer-encoding"):
+			b = append(append(append(b, "Content-Length: "...), length...), "\r\n"...)
+			continue
+		case length != "" && x.req.chunked && fold(name, "trailer"):
+			continue
 		case x.leftOut(name):
 			continue
 		}
@@ -308,7 +329,7 @@ func (x *exchange) appendFields(b []byte, length string) []byte {
 	for _, f := range up.Set {
 		b = append(append(append(append(b, f.Name...), ": "...), f.Value...), "\r\n"...)
 	}
-	return append(b, "\r\n"...)
+	return b
 }
 
 func appendHost(b, name []byte, up *Upstream) []byte {

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"context"
+	"crypto/sha256"
 	"time"
 
 	"github.com/spanwire/spanwire/llm"
@@ -41,6 +43,25 @@ type Upstream struct {
 	MaxIdle    time.Duration // how long an idle connection is kept; 0 means 55 s
 
 	Dialect Dialect
+
+	// Signer, when set, signs each request. The whole body is then read, at most
+	// SignedBytes of it, before anything of the request is sent on.
+	Signer      Signer
+	SignedBytes int64
+}
+
+// Signer makes a credential out of the whole of a request. Its methods are called
+// by many goroutines.
+type Signer interface {
+	// Sign takes the request as the upstream gets it: method, path with query, all
+	// field lines (Host among them), and the SHA-256 of its body. It returns the field
+	// lines that are put behind the others. It may wait until ctx ends, and otherwise
+	// only for a credential that is on its way. The text of an error is shown to the
+	// caller.
+	Sign(ctx context.Context, method, target string, fields llm.Header, body [sha256.Size]byte) (llm.Header, error)
+	// Refused is told the fields of an answer with status 401 or 403 to a request that
+	// was signed. It does not block.
+	Refused(llm.Header)
 }
 
 // Field is one header field.

@@ -16,10 +16,10 @@ func checkConfig(cfg loaded, s settings) error {
 	for _, w := range cfg.warnings {
 		fmt.Fprintf(s.stderr, "warning: %s\n", w)
 	}
-	if _, err := newLive(cfg.Config); err != nil {
+	log := slog.New(slog.DiscardHandler)
+	if _, err := newLive(cfg.Config, log); err != nil {
 		return err
 	}
-	log := slog.New(slog.DiscardHandler)
 	if _, err := tokenizer.Open(cfg.Tokenizer, log); err != nil {
 		return fmt.Errorf("tokenizer: %w", err)
 	}

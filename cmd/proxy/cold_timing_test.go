@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -42,7 +43,7 @@ func BenchmarkCold(b *testing.B) {
 			cfg := defaultConfig()
 			cfg.Tracing.Exporters = []tracing.Exporter{{Type: "otlp", Endpoint: receiver.URL, Compression: "none", SkipMetrics: true}}
 			cfg.Tracing.Batch.Delay = 20 * time.Millisecond
-			live, err := newLive(cfg)
+			live, err := newLive(cfg, slog.New(slog.DiscardHandler))
 			if err != nil {
 				b.Fatal(err)
 			}

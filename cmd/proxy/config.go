@@ -18,6 +18,7 @@ import (
 	"github.com/spanwire/spanwire/pricing"
 	"github.com/spanwire/spanwire/proxy"
 	"github.com/spanwire/spanwire/recorder"
+	"github.com/spanwire/spanwire/signing"
 	"github.com/spanwire/spanwire/tokenizer"
 	"github.com/spanwire/spanwire/tracing"
 )
@@ -85,6 +86,7 @@ type Provider struct {
 	BaseURL      string            `mapstructure:"base_url"`
 	Dialect      string            `mapstructure:"dialect"`
 	APIKey       *Secret           `mapstructure:"api_key"`
+	AWS          *signing.Config   `mapstructure:"aws"`
 	Headers      map[string]string `mapstructure:"headers"`
 	Usage        string            `mapstructure:"usage"`
 	OnDisconnect string            `mapstructure:"on_disconnect"`

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -19,40 +20,57 @@ import (
 type live struct {
 	parts  atomic.Pointer[parts]
 	prices *pricing.Table
+	log    *slog.Logger
 }
 
 type parts struct {
 	table       *providers.Table
 	upstreams   map[*providers.Row]*proxy.Upstream
 	attribution *attribution.Attributor
+	signers     signers
 }
 
-func newLive(c Config) (*live, error) {
+// newLive puts a configuration together. Nothing runs before start.
+func newLive(c Config, log *slog.Logger) (*live, error) {
 	prices, err := c.Pricing.table()
 	if err != nil {
 		return nil, fmt.Errorf("pricing: %w", err)
 	}
-	p, err := newParts(c)
+	p, err := newParts(c, nil, log)
 	if err != nil {
 		return nil, err
 	}
-	l := &live{prices: prices}
+	l := &live{prices: prices, log: log}
 	l.parts.Store(p)
 	return l, nil
 }
 
 // set puts another configuration into force, or none of it.
 func (l *live) set(c Config) error {
-	next, err := newLive(c)
+	prices, err := c.Pricing.table()
+	if err != nil {
+		return fmt.Errorf("pricing: %w", err)
+	}
+	old := l.parts.Load()
+	next, err := newParts(c, old.signers, l.log)
 	if err != nil {
 		return err
 	}
-	l.prices.Replace(next.prices)
-	l.parts.Store(next.parts.Load())
+	l.prices.Replace(prices)
+	next.signers.start()
+	l.parts.Store(next)
+	old.signers.stop(next.signers)
 	return nil
 }
 
-func newParts(c Config) (*parts, error) {
+// start runs what has to run beside the calls; stop ends it.
+func (l *live) start() { l.parts.Load().signers.start() }
+
+func (l *live) stop() { l.parts.Load().signers.stop(nil) }
+
+// newParts builds the parts. Signers of before whose configuration is still the
+// same go on, with the credentials that they have.
+func newParts(c Config, before signers, log *slog.Logger) (*parts, error) {
 	entries := make([]providers.Entry, 0, len(c.Providers))
 	for _, p := range c.Providers {
 		e := providers.Entry{Name: p.Name, BaseURL: p.BaseURL, Dialect: p.Dialect, Headers: p.Headers, Usage: p.Usage}
@@ -63,15 +81,29 @@ func newParts(c Config) (*parts, error) {
 			}
 			e.APIKey = key
 		}
+		if p.AWS != nil {
+			e.Signed, e.Region = true, p.AWS.Region
+		}
 		entries = append(entries, e)
 	}
 	table, err := providers.New(entries, c.DefaultProvider)
 	if err != nil {
 		return nil, fmt.Errorf("providers: %w", err)
 	}
-	p := &parts{table: table, upstreams: make(map[*providers.Row]*proxy.Upstream), attribution: attribution.New(c.Attribution)}
+	p := &parts{table: table, upstreams: make(map[*providers.Row]*proxy.Upstream), signers: signers{}, attribution: attribution.New(c.Attribution)}
 	for _, row := range table.Rows() {
 		p.upstreams[row] = upstream(row, c)
+	}
+	for _, entry := range c.Providers {
+		if entry.AWS == nil {
+			continue
+		}
+		row := table.Row(entry.Name)
+		s, err := p.signers.add(*entry.AWS, row.Service, before, log)
+		if err != nil {
+			return nil, fmt.Errorf("providers: %s: aws: %w", entry.Name, err)
+		}
+		p.upstreams[row].Signer, p.upstreams[row].SignedBytes = s, entry.AWS.Body()
 	}
 	return p, nil
 }

@@ -56,10 +56,12 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 		return fmt.Errorf("tls: %w", err)
 	}
 	certs := &certificates{cert: cert}
-	live, err := newLive(cfg.Config)
+	live, err := newLive(cfg.Config, log)
 	if err != nil {
 		return err
 	}
+	live.start()
+	defer live.stop()
 	traces, err := tracing.New(cfg.Tracing, tracing.Settings{Version: version, Stdout: s.stdout, Log: log})
 	if err != nil {
 		return fmt.Errorf("tracing: %w", err)

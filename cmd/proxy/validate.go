@@ -84,6 +84,9 @@ func (p *Provider) validate() error {
 		_, err := p.APIKey.read()
 		errs = append(errs, named("api_key", err))
 	}
+	if p.AWS != nil {
+		errs = append(errs, named("aws", p.AWS.Validate()))
+	}
 	for name, value := range p.Headers {
 		if !fieldName.MatchString(name) || strings.ContainsFunc(value, unicode.IsControl) {
 			errs = append(errs, fmt.Errorf("headers: %q is not a header field", name))

@@ -61,6 +61,11 @@ var table = map[string]pkg{
 	"internal/fakellm":  {level: 1},
 	"internal/repotest": {level: 1},
 
+	// What the relay asks to sign requests to AWS: the owner of AWS's library.
+	"signing": {level: 1, ours: []string{"llm"}},
+	// Checks AWS signatures, for the tests of what makes them.
+	"internal/sigv4test": {level: 1},
+
 	"internal/providerstest": {level: 1, ours: []string{"llm"}},
 	"internal/sinktest":      {level: 1, ours: []string{"llm"}},
 
@@ -80,7 +85,7 @@ var table = map[string]pkg{
 
 	// The only one that knows them all; nobody imports it.
 	"cmd/proxy": {level: 6, ours: []string{
-		"llm", "attribution", "journal", "pricing", "tokenizer", "providers", "tracing", "proxy", "recorder",
+		"llm", "attribution", "journal", "pricing", "tokenizer", "providers", "tracing", "proxy", "recorder", "signing",
 		"internal/encoding", "internal/fakellm", "internal/sealed",
 	}},
 }
@@ -88,7 +93,7 @@ var table = map[string]pkg{
 // forTests lists what test files may import of ours beside the row of their own
 // package: the suites that every implementation must pass, and the fake
 // provider.
-var forTests = []string{"llm", "internal/encoding", "internal/eventstream", "internal/fakellm", "internal/providerstest", "internal/sinktest", "internal/sse"}
+var forTests = []string{"llm", "internal/encoding", "internal/eventstream", "internal/fakellm", "internal/providerstest", "internal/sigv4test", "internal/sinktest", "internal/sse"}
 
 // owners says which packages may import a library from outside, by the longest
 // prefix of its import path. Replacing a library is then work in one folder.
@@ -115,6 +120,8 @@ var owners = map[string][]string{
 	"github.com/minio/sio": {"internal/sealed"},
 	// Calls as bytes.
 	"github.com/fxamacker/cbor": {"internal/callrecord"},
+	// Signatures, and the many places that AWS keeps credentials in.
+	"github.com/aws": {"signing"},
 	// Ids: of calls, and of this process.
 	"github.com/google/uuid": {"proxy", "tracing"},
 	// Golden files, for the tests of every dialect.
