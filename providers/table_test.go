@@ -143,3 +143,52 @@ func TestErrorBodiesHaveTheShapeOfTheirDialect(t *testing.T) {
 	f("ollama", `{"error":"no \"answer\""}`)
 	f("bedrock", `{"message":"no \"answer\""}`)
 }
+
+// A row that is signed sends nothing of what the caller signed, and knows its
+// address and what to sign for.
+func TestSignedRows(t *testing.T) {
+	f := func(e providers.Entry, host, service string) {
+		t.Helper()
+		e.Signed = true
+		r := row(t, e)
+		if r.Host != host || r.Service != service || r.Dialect == "" {
+			t.Errorf("%s: %s, signed for %q", e.Name, r.Host, r.Service)
+		}
+		for _, name := range []string{"authorization", "x-api-key", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"} {
+			if !slices.Contains(r.Drop, name) {
+				t.Errorf("%s lets %s pass", e.Name, name)
+			}
+		}
+	}
+	f(providers.Entry{Name: "bedrock", Region: "eu-west-3"}, "bedrock-runtime.eu-west-3.amazonaws.com", "bedrock")
+	f(providers.Entry{Name: "bedrock-mantle", Region: "us-west-2"}, "bedrock-mantle.us-west-2.api.aws", "bedrock-mantle")
+	f(providers.Entry{Name: "bedrock", Region: "eu-west-3", BaseURL: "https://vpce-1.bedrock-runtime.eu-west-3.vpce.amazonaws.com"}, "vpce-1.bedrock-runtime.eu-west-3.vpce.amazonaws.com", "bedrock")
+	f(providers.Entry{Name: "mine", BaseURL: "https://bedrock-runtime.cn-north-1.amazonaws.com.cn"}, "bedrock-runtime.cn-north-1.amazonaws.com.cn", "bedrock")
+	f(providers.Entry{Name: "mine", BaseURL: "https://bedrock-runtime.us-east-1.api.aws"}, "bedrock-runtime.us-east-1.api.aws", "bedrock")
+	f(providers.Entry{Name: "other", BaseURL: "https://h.example"}, "h.example", "")
+	for says, e := range map[string]providers.Entry{
+		"not both":              {Name: "bedrock", Region: "x", APIKey: "k"},
+		"belongs to the signat": {Name: "bedrock", Region: "x", Headers: map[string]string{"X-Amz-Date": "d"}},
+	} {
+		e.Signed = true
+		if _, err := providers.New([]providers.Entry{e}, ""); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%v, want %q", err, says)
+		}
+	}
+}
+
+// A signature in the query must not travel beside the one that is made.
+func TestPresignedQueryGivesWay(t *testing.T) {
+	f := func(signed bool, target, want string) {
+		t.Helper()
+		_, got, err := table(t, providers.Entry{Name: "bedrock", Region: "us-east-1", Signed: signed}).Route("GET", target)
+		if err != nil || got != want {
+			t.Errorf("%s: %s %v, want %s", target, got, err, want)
+		}
+	}
+	const signature = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=a%2Fb&X-Amz-Date=d&X-Amz-Expires=60&X-Amz-SignedHeaders=host&x-amz-security-token=t&X-Amz-Signature=s"
+	f(true, "/model/a%3A0/x?"+signature, "/model/a%3A0/x")
+	f(true, "/model/a/x?b=%2F&"+signature+"&c&X-Amz-Other=1", "/model/a/x?b=%2F&c&X-Amz-Other=1")
+	f(true, "/model/a/x?", "/model/a/x?")
+	f(false, "/model/a/x?"+signature, "/model/a/x?"+signature)
+}

@@ -33,7 +33,7 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("service: %q is not a name such as bedrock", c.Service))
 	}
 	if c.RoleARN != "" && !strings.HasPrefix(c.RoleARN, "arn:") {
-		errs = append(errs, fmt.Errorf("role_arn: %q does not begin with arn:", c.RoleARN))
+		errs = append(errs, fmt.Errorf("role_arn: %q is no ARN of a role", c.RoleARN))
 	}
 	if c.MaxBodyBytes < 0 || c.MaxBodyBytes > 1<<30 {
 		errs = append(errs, errors.New("max_body_bytes: is not between 0 and 1 GiB"))
