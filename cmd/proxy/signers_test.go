@@ -291,9 +291,7 @@ func TestReloadKeepsCredentials(t *testing.T) {
 	works(1)
 	change := func(text string) {
 		t.Helper()
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		replace(t, file, text)
 		if err := p.reload(t); err != nil {
 			t.Fatal(err)
 		}
