@@ -55,6 +55,9 @@ type Exchange struct {
 	// Ended and Observer, the rest is filled in from this exchange. Nil elsewhere.
 	Emit func(*Exchange)
 
+	// ProviderLeft says of such a connection that the provider's side of it ended first.
+	ProviderLeft bool
+
 	// Observer watched the response go by; nil when there was none to watch.
 	// The recorder asks the same object for what it read.
 	Observer Observer

@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"crypto/rand"
+	"errors"
+	"io"
 	"net"
 	"time"
 
@@ -56,6 +58,7 @@ func (x *exchange) tunnel(p []byte) bool {
 		done <- err
 	}()
 	derr := down.run()
+	x.ex.ProviderLeft = errors.Is(derr, io.EOF) || isReset(derr)
 	_ = c.conn.SetDeadline(past)
 	<-done
 	seen.release()

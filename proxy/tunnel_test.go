@@ -83,7 +83,23 @@ func TestLastWordsOfATunnel(t *testing.T) {
 		if said := <-got; said != want {
 			t.Fatalf("%d of %d bytes went out", len(said), len(want))
 		}
-		b.record()
+		if ex := b.record(); ex.ProviderLeft {
+			t.Fatal("the provider is said to have left")
+		}
+	}
+}
+
+func TestProviderLeavesATunnel(t *testing.T) {
+	b := start(t, func(c net.Conn) {
+		br := newReader(c)
+		if _, _, err := message(br); err == nil {
+			io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+		}
+	})
+	p := b.dial().send("GET / HTTP/1.1\r\nHost: p\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+	p.expect("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+	if ex := b.record(); !ex.ProviderLeft {
+		t.Errorf("nobody is said to have left: %+v", ex)
 	}
 }
 

@@ -255,10 +255,13 @@ func cutSession(t *testing.T, rows string, with *speaker, s providerstest.Sessio
 	p.stop(t)
 	for i, id := range ids {
 		around, within := p.calls.session(t, []string{id})
-		if around[0].Ended == "" {
-			t.Errorf("cut %d: %+v", i, around[0])
+		if around[0].Ended != llm.EndUpstreamCut || around[0].ErrorType != string(llm.EndUpstreamCut) {
+			t.Errorf("cut %d: ended %s, error %q", i, around[0].Ended, around[0].ErrorType)
 		}
 		for _, c := range within {
+			if c.Ended != llm.EndComplete && c.Ended != llm.EndUpstreamCut {
+				t.Errorf("cut %d: a call ended %s", i, c.Ended)
+			}
 			if c.Ended != llm.EndComplete && c.Usage.Source == llm.UsageReported {
 				t.Errorf("cut %d: usage of a response that was not done: %s", i, c.UsageRaw)
 			}

@@ -15,8 +15,13 @@ import (
 func SessionDifferences(around, within []*llm.Call, s Session) []Difference {
 	v := &verdict{c: around[0]}
 	e := s.Expected
-	for _, c := range around {
-		if c.Kind != llm.KindHTTP || c.Usage.Known() || c.ErrorType != "" || len(c.Problems) > 0 {
+	connections := s.Connections()
+	for i, c := range around {
+		wrong := ""
+		if last := connections[i][len(connections[i])-1]; last.Code > 1001 {
+			wrong = fmt.Sprint("websocket_", last.Code)
+		}
+		if c.Kind != llm.KindHTTP || c.Usage.Known() || c.ErrorType != wrong || len(c.Problems) > 0 {
 			v.differ("connection", fmt.Sprint(c.Kind, " ", c.UsageRaw, c.ErrorType, c.Problems), llm.KindHTTP)
 		}
 	}

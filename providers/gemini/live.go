@@ -1,7 +1,6 @@
 package gemini
 
 import (
-	"encoding/binary"
 	"strconv"
 	"time"
 
@@ -31,8 +30,7 @@ type Session struct {
 	pending *turn // over, and its usage not told yet
 	turns   int
 
-	closed       uint16 // code of the provider's close frame
-	reason       string
+	closing      websocket.Closing
 	unread       int // messages that could not be read
 	upErr, dnErr bool
 }
@@ -81,7 +79,7 @@ func (s *Session) each(from *websocket.Splitter, failed *bool, p []byte, at time
 
 // sent takes a message of the caller.
 func (s *Session) sent(m *websocket.Message, at time.Time) {
-	if m.Opcode == websocket.Close {
+	if s.closing.Saw(m, true) {
 		s.flush(at, llm.EndClientGone)
 		return
 	}
@@ -122,11 +120,7 @@ func compactLine(data []byte) []byte {
 
 // wrote takes a message of the provider.
 func (s *Session) wrote(m *websocket.Message, at time.Time) {
-	if m.Opcode == websocket.Close {
-		if len(m.Data) >= 2 {
-			s.closed = binary.BigEndian.Uint16(m.Data)
-			s.reason = apierror.Scrub(string(m.Data[2:]))
-		}
+	if s.closing.Saw(m, false) {
 		s.flush(at, s.endOfClose())
 		return
 	}
@@ -231,30 +225,31 @@ func (s *Session) emit(t *turn) {
 
 // endOfClose says how a close frame of the provider ended what was under way.
 func (s *Session) endOfClose() llm.End {
-	if s.failed() {
+	if s.closing.Failed() {
 		return llm.EndUpstreamCut
 	}
 	return llm.EndComplete
 }
 
-// failed says that the provider closed the session because of an error: neither
-// normally, nor as it goes away.
-func (s *Session) failed() bool { return s.closed > 1001 && s.closed != 1005 }
-
 // Finish writes into c what there is to say of the session as a whole. It is no
 // call of a model: its turns were.
 func (s *Session) Finish(c *llm.Call, x *llm.Exchange) error {
 	end := x.Ended
-	if end == llm.EndComplete {
-		end = llm.EndClientGone // no close frame
+	if end == llm.EndComplete { // no close frame
+		if end = llm.EndClientGone; x.ProviderLeft {
+			end = llm.EndUpstreamCut
+		}
 	}
 	s.flush(x.End, end)
 	q := request{c: &llm.Call{}, kind: live}
 	q.frames(s.setup)
 	c.Kind, c.RequestModel = llm.KindHTTP, q.c.RequestModel
 	c.SetAttr("gemini.live.turns", int64(s.turns))
-	if s.failed() {
-		c.ErrorType, c.ErrorMessage = "websocket_"+strconv.Itoa(int(s.closed)), s.reason
+	switch {
+	case s.closing.Failed():
+		c.ErrorType, c.ErrorMessage = "websocket_"+strconv.Itoa(int(s.closing.Code)), apierror.Scrub(s.closing.Reason)
+	case s.closing.None() && x.ProviderLeft && x.Ended == llm.EndComplete:
+		c.Ended, c.ErrorType = llm.EndUpstreamCut, string(llm.EndUpstreamCut)
 	}
 	if s.unread > 0 {
 		c.Problems = append(c.Problems, "session: "+strconv.Itoa(s.unread)+" messages could not be read")

@@ -3,6 +3,7 @@ package openai
 import (
 	"bytes"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,6 +28,7 @@ const (
 type Session struct {
 	x                *llm.Exchange
 	caller, provider websocket.Splitter
+	closing          websocket.Closing
 	broken           error
 
 	api   string // openai.api.type
@@ -78,15 +80,15 @@ func newSession(x *llm.Exchange) *Session {
 
 // Wrote takes what the provider sent.
 func (s *Session) Wrote(p []byte, at time.Time) {
-	s.read(&s.provider, p, func(data []byte) { s.told(data, at) })
+	s.read(&s.provider, false, p, func(data []byte) { s.told(data, at) })
 }
 
 // Sent takes what the caller sent.
 func (s *Session) Sent(p []byte, at time.Time) {
-	s.read(&s.caller, p, func(data []byte) { s.said(data, at) })
+	s.read(&s.caller, true, p, func(data []byte) { s.said(data, at) })
 }
 
-func (s *Session) read(from *websocket.Splitter, p []byte, take func([]byte)) {
+func (s *Session) read(from *websocket.Splitter, caller bool, p []byte, take func([]byte)) {
 	from.Feed(p)
 	for s.broken == nil {
 		m, ok, err := from.Next()
@@ -95,6 +97,9 @@ func (s *Session) read(from *websocket.Splitter, p []byte, take func([]byte)) {
 		}
 		if !ok {
 			return
+		}
+		if s.closing.Saw(&m, caller) {
+			continue
 		}
 		if data := bytes.TrimSpace(m.Data); m.Opcode == websocket.Text && len(data) > 0 {
 			take(data)
@@ -322,8 +327,8 @@ func (s *Session) emit(t *turn, at time.Time, how llm.End) {
 // under way when the connection ended are recorded as they stood.
 func (s *Session) Finish(c *llm.Call, x *llm.Exchange) error {
 	how := llm.EndClientGone
-	if x.Ended == llm.EndUpstreamCut {
-		how = x.Ended
+	if x.Ended == llm.EndUpstreamCut || s.closing.Provider || s.closing.None() && x.ProviderLeft {
+		how = llm.EndUpstreamCut
 	}
 	for len(s.turns) > 0 {
 		s.end(s.turns[0], x.End, how)
@@ -340,6 +345,12 @@ func (s *Session) Finish(c *llm.Call, x *llm.Exchange) error {
 		c.SetAttr("openai.session.id", s.setup.id)
 	}
 	c.SetAttr("openai.session.responses", int64(s.ended))
+	switch {
+	case s.closing.Failed():
+		c.ErrorType, c.ErrorMessage = "websocket_"+strconv.Itoa(int(s.closing.Code)), Scrub(s.closing.Reason)
+	case s.closing.None() && x.ProviderLeft && x.Ended == llm.EndComplete:
+		c.Ended, c.ErrorType = llm.EndUpstreamCut, string(llm.EndUpstreamCut)
+	}
 	if s.failed != nil && s.ended == 0 && s.failed.answer.err != nil {
 		c.ErrorType, c.ErrorMessage = s.failed.answer.err.Code, s.failed.answer.err.Message
 		if c.ErrorType == "" {

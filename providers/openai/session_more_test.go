@@ -192,3 +192,33 @@ func FuzzSession(f *testing.F) {
 		}
 	})
 }
+
+// A session that breaks tells who broke it: the provider by leaving or by a close
+// frame, the caller by hanging up.
+func TestHowSessionsEnd(t *testing.T) {
+	begun := script(
+		`>{"type":"response.create"}`,
+		`{"type":"response.created","response":{"id":"resp_1","status":"in_progress"}}`,
+		`{"type":"response.output_text.delta","response_id":"resp_1","output_index":0,"content_index":0,"item_id":"m","delta":"Thr"}`,
+	)
+	closing := func(caller bool, code uint16) []providerstest.SessionMessage {
+		return append(begun[:len(begun):len(begun)], providerstest.SessionMessage{Caller: caller, Code: code, Data: []byte("enough, Bearer abcdefghijklmnop")})
+	}
+	f := func(ms []providerstest.SessionMessage, left bool, around, within llm.End, kind string) {
+		t.Helper()
+		x := realtime("/v1/realtime?model=m")
+		x.ProviderLeft = left
+		session, calls := dialect.ReadSession(t, x, ms, 7)
+		if session.Ended != around || session.ErrorType != kind || len(calls) != 1 || calls[0].Ended != within || texts(calls[0]) != "Thr|" {
+			t.Errorf("the session ended %s %q, its calls %s", session.Ended, session.ErrorType, providerstest.Show(calls[0]))
+		}
+		if strings.Contains(session.ErrorMessage, "abcdefgh") {
+			t.Errorf("a credential in %q", session.ErrorMessage)
+		}
+	}
+	f(begun, true, llm.EndUpstreamCut, llm.EndUpstreamCut, "upstream_cut")
+	f(begun, false, llm.EndComplete, llm.EndClientGone, "")
+	f(closing(true, 1000), true, llm.EndComplete, llm.EndClientGone, "")
+	f(closing(false, 1000), true, llm.EndComplete, llm.EndUpstreamCut, "")
+	f(closing(false, 1011), true, llm.EndComplete, llm.EndUpstreamCut, "websocket_1011")
+}
