@@ -33,6 +33,7 @@ func TestEveryFieldComesBack(t *testing.T) {
 		var want llm.Call
 		n := seed
 		fill(t, reflect.ValueOf(&want).Elem(), "Call", &n)
+		want.Told = llm.Told{} // only for finding the place of the call
 		if got := roundTrip(t, &want); !reflect.DeepEqual(got, &want) {
 			t.Errorf("came back as\n%+v\nwant\n%+v", got, &want)
 		}

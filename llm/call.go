@@ -69,6 +69,10 @@ type Call struct {
 	// kept, whatever Content says. It is still counted and priced.
 	OmitInput, OmitOutput bool
 
+	// Told is what the client says itself of where the call stands. It is for finding
+	// the place of the call, and is not kept: the headers that it is from are, in Attrs.
+	Told Told
+
 	Retry    int      // retry count told by the client
 	Attrs    []Attr   // carried, never computed with
 	Problems []string // what could not be read, for people
@@ -88,6 +92,9 @@ type Kind string
 const (
 	KindLLM  Kind = "llm"  // a call of a model, read
 	KindHTTP Kind = "http" // relayed and not understood, or not a call of a model
+	// KindRun is no exchange: it stands for a run that has ended, and sums its calls up
+	// in Attrs. Usage and Cost stay empty, for those of its calls are counted already.
+	KindRun Kind = "run"
 )
 
 // Chunks is the rhythm of a streamed answer: pieces with content only, role
@@ -108,6 +115,23 @@ type Attribution struct {
 	Tags          []string
 	Metadata      []Attr // string values
 	Key           string // first 12 hex digits of the SHA-256 of the caller's credential
+}
+
+// Told is what clients such as coding agents say of a call, each value "" or empty
+// when they do not. Ids are the client's own, and mean something within its session
+// only.
+type Told struct {
+	Agent       string     // which of the session's agents made the call; "" for the main one
+	ParentAgent string     // which one started it
+	Run         string     // calls with the same one are of one run
+	Aside       bool       // the call is the client's own business (a title, a summary), no step of a run
+	Tools       []ToolTime // how long the tools ran whose results the call brings
+}
+
+// ToolTime is how long one run of a tool took.
+type ToolTime struct {
+	Name string
+	Time time.Duration
 }
 
 // Place says where a call stands in a trace. IDs are all zero when unset; the

@@ -20,10 +20,32 @@ type Run struct {
 	// the provider gives no ids.
 	ByCall, ByTool string
 
-	// Evidence is what the link to Place.ParentCall, or to ByCall, rests on.
-	Evidence []string
+	// Evidence is what the link to Place.ParentCall, or to ByCall, rests on, and
+	// Confidence how sure it is: certain or likely; "" where there is no link.
+	Evidence   []string
+	Confidence string
 	// Inferred is what happened between that call and this one.
 	Inferred []Inferred
+
+	// Root is the span of the run itself, which is above those of its calls, and Above
+	// the span over it. Root is zero where the run has none of its own: its calls are in
+	// the caller's traces, or nothing tells that they are those of an agent.
+	Root  SpanRef
+	Above [8]byte
+	// Links are spans of other traces that this call goes on from.
+	Links []SpanRef
+}
+
+// How sure a link is.
+const (
+	Certain = "certain" // by ids, or word by word
+	Likely  = "likely"  // something was changed on the way, or is not told
+)
+
+// SpanRef names a span. The zero value names none.
+type SpanRef struct {
+	Trace [16]byte
+	Span  [8]byte
 }
 
 // Inferred is a piece of work that nobody observed: its traces are in the calls
@@ -37,6 +59,14 @@ type Inferred struct {
 	Start, End time.Time
 	// Parts are, for a tool, the tool call and its response: content, to be limited and
 	// redacted as the parts of messages are.
-	Parts    []Part
-	Evidence []string
+	Parts []Part
+	// Duration is how long it took, as the client told; 0 when it did not. Start and
+	// End then fit to it.
+	Duration   time.Duration
+	Evidence   []string
+	Confidence string // Certain or Likely
+	// Span is that of the piece, and Above the one over it. Both are zero where there
+	// is to be no span: the caller has a trace of its own.
+	Span  SpanRef
+	Above [8]byte
 }
