@@ -15,7 +15,7 @@ import (
 func TestMemoryIsBoundedByBytes(t *testing.T) {
 	a := newAgent(t)
 	const most = 1 << 20
-	a.linker = runs.New(runs.Config{MaxBytes: most, MaxAge: time.Hour})
+	a.linker = runs.New(runs.Config{MaxBytes: most, MaxAge: time.Hour, Idle: time.Hour, Settle: time.Hour})
 	long := strings.Repeat("x", 500)
 	for i := range 5000 {
 		id := fmt.Sprintf("call_Zq8Lm2Vt7Rw4K%04d", i)
@@ -57,8 +57,8 @@ func TestConfigIsValidated(t *testing.T) {
 		}
 	}
 	f(runs.DefaultConfig(), "")
-	f(runs.Config{MaxBytes: 1, MaxAge: time.Hour}, "max_bytes")
-	f(runs.Config{MaxBytes: 1 << 20}, "max_age")
+	f(runs.Config{MaxBytes: 1, MaxAge: time.Hour, Idle: 1, Settle: 1}, "max_bytes")
+	f(runs.Config{MaxBytes: 1 << 20, Idle: 1, Settle: 1}, "max_age")
 }
 
 func TestCallsOfManyGoroutines(t *testing.T) {

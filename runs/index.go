@@ -3,6 +3,8 @@ package runs
 import (
 	"slices"
 	"time"
+
+	"github.com/spanwire/spanwire/llm"
 )
 
 // node is what is remembered of a call.
@@ -13,10 +15,11 @@ type node struct {
 	// answered is when the answer began: nobody goes on from it before.
 	answered, ended time.Time
 
-	run, session string
-	turn         int
-	spawn        *spawn   // what started the run; nil when it is not known
-	spawned      []*spawn // runs that its tool calls started
+	of      *run
+	turn    int
+	span    llm.SpanRef // of the call
+	spawn   *spawn      // what started the run; nil when it is not known
+	spawned []*spawn    // runs that its tool calls started
 
 	caller  string // explicit session; "" when there was none
 	setting setting
@@ -26,7 +29,9 @@ type node struct {
 	failed  bool   // the same may be asked again, for want of an answer
 
 	asked  []asked
-	starts []string // beginning of the text of each answer
+	done   []bool          // which of them have a result
+	hidden llm.ContentMode // how much of the answer may be told; "" for all of it
+	starts []string        // beginning of the text of each answer
 	// thought is the beginning of what the model thought; refused says that there was
 	// no answer because the provider would not take what the model wrote, or the request.
 	thought string
@@ -57,7 +62,9 @@ type scope struct {
 type spawn struct {
 	run    string
 	tool   string
-	answer string // beginning of the last answer in it
+	answer string  // beginning of the last answer in it
+	from   *run    // that of the call that asked
+	above  [8]byte // the span of the tool
 }
 
 // embedded is an embedding made a short while ago.
@@ -65,6 +72,8 @@ type embedded struct {
 	call       string
 	text       string
 	start, end time.Time
+	trace      [16]byte // that begins with it; zero when it is in another's
+	flags      byte
 }
 
 // kinds of keys in the index.

@@ -27,8 +27,12 @@ const (
 // else by order among those of its name, for providers that give no ids and
 // clients that give their own.
 func (x *index) tools(a *asking, p candidate, new []group, r *llm.Run) {
+	if len(p.asked) == 0 {
+		return
+	}
 	used := make([]bool, len(p.asked))
 	done := 0
+	told := toldTimes(a.call.Told.Tools)
 	for i := range new {
 		for _, res := range new[i].results {
 			k, evidence := pair(p.asked, used, res)
@@ -37,16 +41,26 @@ func (x *index) tools(a *asking, p candidate, new []group, r *llm.Run) {
 			}
 			used[k] = true
 			done++
+			if p.done[k] {
+				continue // it came before, in a request that failed or in a branch
+			}
+			p.done[k] = true
 			call := p.asked[k]
 			inf := llm.Inferred{
 				Operation: "execute_tool", Call: p.id, Start: p.ended, End: a.call.Start, Evidence: []string{evidence},
 				Parts: []llm.Part{
-					{Type: llm.PartToolCall, ID: call.id, Name: call.name, Arguments: call.args},
+					hide(llm.Part{Type: llm.PartToolCall, ID: call.id, Name: call.name, Arguments: call.args}, p.hidden),
 					{Type: llm.PartToolCallResponse, ID: res.id, Name: call.name, Response: res.text},
 				},
+				Confidence: confidence([]string{evidence}),
 			}
 			if inf.Start.After(inf.End) {
 				inf.Start = inf.End
+			}
+			told.apply(&inf)
+			if p.of.spans() {
+				inf.Span = llm.SpanRef{Trace: p.of.trace, Span: toolSpan(p.node, k)}
+				inf.Above = p.of.top
 			}
 			if run := p.scope.answeredBy(p.node, call.id, res.text); run != "" {
 				inf.Run, inf.Evidence = run, append(inf.Evidence, evResult)
@@ -100,21 +114,21 @@ func (x *index) start(a *asking, n *node, r *llm.Run) {
 	text := a.groups[0].text()
 	opening := string(plain(nil, text[:min(len(text), maxOpening)]))
 	var from *node
-	tool, longest := "", quoteFrom-1
+	tool, at, longest := "", 0, quoteFrom-1
 	for _, p := range slices.Backward(a.scope.pending) {
 		if p.ended.After(a.call.Start) || p.opening == a.sums[0] {
 			continue
 		}
-		for _, k := range p.asked {
+		for i, k := range p.asked {
 			if q := quoted(opening, k.args); q > longest {
-				from, tool, longest = p, k.id, q
+				from, tool, at, longest = p, k.id, i, q
 			}
 		}
 	}
 	if from == nil {
 		return
 	}
-	n.spawn = &spawn{run: r.ID, tool: tool}
+	n.spawn = &spawn{run: a.call.ID, tool: tool, from: from.of, above: toolSpan(from, at)}
 	if len(from.spawned) < maxPending {
 		from.spawned = append(from.spawned, n.spawn)
 	}
@@ -164,6 +178,9 @@ func (x *index) embed(s *scope, c *llm.Call) {
 				continue // a document for an index, not a question
 			}
 			e := embedded{call: c.ID, text: text, start: c.Start, end: c.End}
+			if c.Place.Parent == ([8]byte{}) {
+				e.trace, e.flags = c.Place.Trace, c.Place.Flags
+			}
 			x.bytes += e.size()
 			if s.embedded = append(s.embedded, e); len(s.embedded) > maxEmbedded {
 				x.bytes -= s.embedded[0].size()
@@ -174,13 +191,13 @@ func (x *index) embed(s *scope, c *llm.Call) {
 }
 
 // retrieved finds the embeddings that were used in what was said last.
-func (x *index) retrieved(a *asking, r *llm.Run) {
+func (x *index) retrieved(a *asking, r *llm.Run) (used []embedded) {
 	if len(a.scope.embedded) == 0 || len(a.groups) == 0 {
-		return
+		return nil
 	}
 	last := &a.groups[len(a.groups)-1]
 	if last.model || len(last.texts) == 0 {
-		return
+		return nil
 	}
 	text := last.text()
 	said := string(plain(nil, text[:min(len(text), maxOpening)]))
@@ -193,12 +210,14 @@ func (x *index) retrieved(a *asking, r *llm.Run) {
 		case gap >= 0 && strings.Contains(said, e.text):
 			x.bytes -= e.size()
 			r.Inferred = append(r.Inferred, llm.Inferred{
-				Operation: "retrieval", Call: e.call, Start: e.end, End: a.call.Start, Evidence: []string{evInput},
+				Operation: "retrieval", Call: e.call, Start: e.end, End: a.call.Start, Evidence: []string{evInput}, Confidence: llm.Likely,
 			})
+			used = append(used, e)
 		default:
 			keep = append(keep, e)
 		}
 	}
 	clear(a.scope.embedded[len(keep):])
 	a.scope.embedded = keep
+	return used
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spanwire/spanwire/llm"
 )
@@ -15,6 +16,7 @@ type Linker struct {
 	memo  *memo
 	index index
 	stats Stats
+	book  *book
 }
 
 // New makes a linker that remembers nothing yet. The zero Config stands for
@@ -23,7 +25,8 @@ func New(cfg Config) *Linker {
 	if cfg == (Config{}) {
 		cfg = DefaultConfig()
 	}
-	l := &Linker{memo: newMemo()}
+	l := &Linker{memo: newMemo(), book: newBook(cfg)}
+	cfg.MaxBytes -= cfg.MaxBytes / bookShare
 	l.index = index{cfg: cfg, byKey: map[digest][]*node{}, scopes: map[digest]*scope{}, stats: &l.stats}
 	return l
 }
@@ -34,8 +37,19 @@ func (l *Linker) Stats() Stats {
 	defer l.mu.Unlock()
 	s := l.stats
 	s.Remembered, s.Bytes = len(l.index.order)-l.index.first, l.index.bytes
+	l.book.count(&s)
 	return s
 }
+
+// Done takes a call that was placed as it goes to those who keep it: with its
+// content limited and redacted. It may be called by several goroutines at a time, in
+// any order, once for each call.
+func (l *Linker) Done(c *llm.Call) { l.book.came(c) }
+
+// Ended returns the runs that have ended by now, or with all every one that there
+// is, each as a call of [llm.KindRun]. Their spans keep their ids: should another call
+// follow, the run is returned once more, with more in it.
+func (l *Linker) Ended(now time.Time, all bool) []*llm.Call { return l.book.due(now, all) }
 
 // Place sets c.Run and, where the call goes on from an earlier one,
 // c.Place.ParentCall; one that is set already stays. It reads the messages as they
@@ -130,25 +144,35 @@ func (l *Linker) place(a *asking) {
 		found, ambiguous = l.index.parent(a)
 	}
 	n := l.node(a)
-	r := &llm.Run{ID: c.ID, Session: c.ID, Turn: 1}
+	r := &llm.Run{Turn: 1}
+	var of *run // nil: one begins
+	session := c.ID
 	if found.node != nil {
-		l.follow(a, found, n, r)
+		of, session = l.follow(a, found, n, r), found.of.session
 	} else if ambiguous {
 		l.stats.Ambiguous++
 	}
+	before := found.node
 	again := l.again(a, r)
 	if again != nil && found.node == nil && r.RetryOf != "" {
-		r.ID, r.Session, r.Turn, n.spawn = again.run, again.session, again.turn, again.spawn
+		of, before, r.Turn, n.spawn = again.of, again, again.turn, again.spawn
 		r.Evidence = append(r.Evidence, evRetry)
 	}
 	if found.node == nil && n.spawn == nil {
 		l.index.start(a, n, r)
 	}
-	l.index.retrieved(a, r)
-	n.run, n.session, n.turn = r.ID, r.Session, r.Turn
+	used := l.index.retrieved(a, r)
+	if of == nil {
+		of = begin(a, n, r, session, used)
+	}
+	r.ID, r.Session, n.of, n.turn = of.id, of.session, of, r.Turn
+	r.Confidence = confidence(r.Evidence)
+	of.take(c, n, r, before)
 	c.Run = r
 	l.stats.Calls++
+	l.stats.Tools += int64(len(r.Inferred) - len(used))
 	l.remember(a, n)
+	l.book.placed(of, c, len(n.asked) > 0 || n.failed)
 }
 
 // named is the call that the request says it goes on from.
@@ -171,10 +195,11 @@ func before(c *llm.Call) string {
 	return ""
 }
 
-// follow takes the place after a call.
-func (l *Linker) follow(a *asking, p candidate, n *node, r *llm.Run) {
+// follow takes the place after a call, and returns the run of that call when it
+// goes on.
+func (l *Linker) follow(a *asking, p candidate, n *node, r *llm.Run) (of *run) {
 	l.stats.Linked++
-	r.Evidence, r.Session, n.spawn = p.evidence, p.session, p.spawn
+	r.Evidence = p.evidence
 	if a.call.Place.ParentCall == "" {
 		a.call.Place.ParentCall = p.id
 	}
@@ -188,11 +213,10 @@ func (l *Linker) follow(a *asking, p candidate, n *node, r *llm.Run) {
 	// something instead of what was asked for. Programs that write their tools'
 	// results into the answer itself go on.
 	if len(p.asked) > 0 && results > 0 || !said || l.wroteOn(a, p) {
-		r.ID, r.Turn = p.run, p.turn+1
-	} else {
-		n.spawn = nil
+		of, r.Turn, n.spawn = p.of, p.turn+1, p.spawn
 	}
 	l.index.tools(a, p, new, r)
+	return of
 }
 
 func (l *Linker) wroteOn(a *asking, p candidate) bool {
@@ -258,6 +282,7 @@ func (l *Linker) node(a *asking) *node {
 			}
 		}
 	}
+	n.done, n.hidden = make([]bool, len(n.asked)), hidden(c)
 	for _, k := range n.asked {
 		if k.id != "" {
 			if n.toolID == nil {
@@ -380,7 +405,8 @@ func (l *Linker) poll(s *scope, c *llm.Call) {
 			return // known already
 		}
 		heard := l.node(&asking{call: c, scope: s})
-		n.asked, n.starts, n.toolID, n.ended = heard.asked, heard.starts, heard.toolID, c.End
+		n.asked, n.done, n.hidden = heard.asked, heard.done, heard.hidden
+		n.starts, n.toolID, n.ended = heard.starts, heard.toolID, c.End
 		l.learn(n, nil, digest{}, c)
 		if len(n.asked) > 0 {
 			s.pending = append(s.pending, n)

@@ -21,6 +21,8 @@ const (
 	evOrder     = "order"                // a result without a known id, in the order of the calls
 	evRetry     = "retry"
 	evInput     = "embedded_text" // the text embedded stands in what the user said
+	evTold      = "client"        // the client says so itself
+	evDuration  = "client_duration"
 )
 
 // asking is a call that looks for its place.
@@ -231,7 +233,7 @@ func (a *asking) best(cs []candidate) (candidate, bool) {
 	last := slices.MaxFunc(cs, func(p, q candidate) int { return p.ended.Compare(q.ended) })
 	if len(cs) > 1 {
 		for _, c := range cs {
-			if c.run != last.run {
+			if c.of != last.of {
 				return candidate{}, true
 			}
 		}
