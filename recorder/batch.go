@@ -101,6 +101,13 @@ func callBytes(c *llm.Call) int64 {
 	for i := range c.Output {
 		parts(c.Output[i].Parts)
 	}
+	if c.Run != nil {
+		n += fixed / 4
+		for i := range c.Run.Inferred {
+			n += part
+			parts(c.Run.Inferred[i].Parts)
+		}
+	}
 	for i := range c.Tools {
 		n += part + len(c.Tools[i].Description) + len(c.Tools[i].Parameters)
 	}

@@ -16,6 +16,10 @@ func limitContent(c *llm.Call) {
 	if c.OmitOutput {
 		c.Output = nil
 	}
+	var inferred []llm.Inferred
+	if c.Run != nil {
+		inferred = c.Run.Inferred
+	}
 	switch c.Content {
 	case llm.ContentFull, "":
 		c.Content = llm.ContentFull
@@ -23,12 +27,29 @@ func limitContent(c *llm.Call) {
 		measureParts(c.System)
 		measureMessages(c.Input)
 		measureMessages(c.Output)
+		for i := range inferred {
+			measureParts(inferred[i].Parts)
+		}
 		for i := range c.Tools {
 			c.Tools[i].Description, c.Tools[i].Parameters = "", ""
 		}
 	default:
 		c.Content = llm.ContentOff
 		c.System, c.Input, c.Output, c.Tools = nil, nil, nil, nil
+		dropParts(inferred)
+	}
+	if c.OmitInput { // results of tools, and what was asked of them, stand in the request
+		dropParts(inferred)
+	}
+}
+
+// dropParts leaves of inferred pieces what they are and takes what was said in them.
+func dropParts(inferred []llm.Inferred) {
+	for i := range inferred {
+		for k := range inferred[i].Parts {
+			p := &inferred[i].Parts[k]
+			*p = llm.Part{Type: p.Type, ID: p.ID, Name: p.Name}
+		}
 	}
 }
 

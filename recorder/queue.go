@@ -27,9 +27,10 @@ type queue struct {
 	mu        sync.Mutex
 	items     []item // items[head:] wait
 	head      int
-	waiting   int64 // bytes of these
-	count     int   // exchanges waiting and taken
-	bytes     int64 // bytes of these
+	waiting   int64  // bytes of these
+	count     int    // exchanges waiting and taken
+	bytes     int64  // bytes of these
+	taken     uint64 // how many were taken out so far
 	closed    bool
 	abandoned bool
 
@@ -41,7 +42,8 @@ type queue struct {
 type item struct {
 	ex    *llm.Exchange
 	bytes int64
-	bare  bool // its request body was left out
+	bare  bool   // its request body was left out
+	turn  uint64 // its place in the order, from 0; set when it is taken
 }
 
 // Past half of its bytes the queue takes exchanges without their request bodies,
@@ -142,8 +144,10 @@ func (q *queue) pop(buf []item) (n int, closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n = copy(buf, q.items[q.head:])
-	for _, it := range buf[:n] {
-		q.waiting -= it.bytes
+	for i := range buf[:n] {
+		q.waiting -= buf[i].bytes
+		buf[i].turn = q.taken
+		q.taken++
 	}
 	clear(q.items[q.head : q.head+n])
 	q.head += n

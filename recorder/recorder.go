@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/spanwire/spanwire/llm"
 )
@@ -19,6 +20,7 @@ type Recorder struct {
 	panics   throttle
 	unread   throttle
 	once     once
+	line     line
 
 	queue *queue
 	batch *batcher
@@ -26,6 +28,7 @@ type Recorder struct {
 
 	workers sync.WaitGroup
 	cancel  context.CancelFunc // ends Consume of every sink
+	runs    watch
 
 	closing  sync.Once
 	closeErr error
@@ -52,6 +55,9 @@ func New(cfg Config, stages Stages) *Recorder {
 		r.sinks = append(r.sinks, newDelivery(ctx, s, cfg.SinkQueueBytes, r.log))
 	}
 	r.batch = newBatcher(cfg.BatchCalls, cfg.BatchDelay, r.sinks)
+	if stages.Runs != nil {
+		r.runs.start(func(now time.Time) { r.ended(now, false) })
+	}
 	for range cfg.Workers {
 		r.workers.Go(func() { r.work(newPace(cfg.Workers)) })
 	}
@@ -93,6 +99,10 @@ func (r *Recorder) close(ctx context.Context) error {
 		n := r.queue.abandon()
 		r.counters.dropped[droppedShutdown].Add(int64(n))
 		errs = append(errs, fmt.Errorf("close recorder: %d exchanges were not read: %w", n, context.Cause(ctx)))
+	}
+	r.runs.stop()
+	if r.stages.Runs != nil {
+		r.ended(time.Now(), true)
 	}
 	r.batch.close()
 	for _, d := range r.sinks {

@@ -22,6 +22,11 @@ func redact(c *llm.Call) int {
 		t := &c.Tools[i]
 		r.texts(&t.Name, &t.Description, &t.Parameters)
 	}
+	if c.Run != nil {
+		for i := range c.Run.Inferred {
+			r.parts(c.Run.Inferred[i].Parts)
+		}
+	}
 	a := &c.Attribution
 	r.texts(&a.Team, &a.User, &a.Session, &a.SessionSource, &a.Agent)
 	r.list(&a.Tags)

@@ -3,6 +3,7 @@ package recorder
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/spanwire/spanwire/llm"
 )
@@ -20,6 +21,9 @@ type Stages struct {
 	// Place completes the place that Tracer found, which may be the zero Place: it
 	// returns one whose Trace and Span are set.
 	Place func(llm.Place) llm.Place
+
+	// Runs finds out which calls belong together.
+	Runs Runs
 
 	// Sinks each get every call. A name stands in logs and statistics.
 	Sinks []NamedSink
@@ -62,6 +66,19 @@ type Counter interface {
 // provider told (Call.Cost.Source is already CostProvider) stays.
 type Pricer interface {
 	Price(*llm.Call)
+}
+
+// Runs finds the place of calls in what an agent did.
+type Runs interface {
+	// Place sets Call.Run, and moves Call.Place to where the call belongs. It is called
+	// with one call at a time, in the order in which the exchanges were recorded, and
+	// sees content as it was sent. It must be quick: all workers wait for it.
+	Place(*llm.Call)
+	// Done gets every call that was placed once more, as it goes to the sinks: in any
+	// order, several at a time. It must not change it.
+	Done(*llm.Call)
+	// Ended returns runs that ended by a time, or all that there are, as calls for the sinks.
+	Ended(now time.Time, all bool) []*llm.Call
 }
 
 // Sink takes finished calls. Consume may block; it must not keep or change the

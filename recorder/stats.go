@@ -28,6 +28,7 @@ type Stats struct {
 
 	Recorded int64 // exchanges taken in
 	Calls    int64 // of these, made into calls and handed to the sinks
+	Runs     int64 // runs that ended and were handed to the sinks, beside the calls
 	// Dropped counts the exchanges that were lost, by reason; every reason of
 	// DropReasons has its entry.
 	Dropped map[string]int64
@@ -52,8 +53,8 @@ type SinkStats struct {
 }
 
 type counters struct {
-	recorded, calls, problems, redacted, bodies atomic.Int64
-	dropped                                     [reasons]atomic.Int64
+	recorded, calls, runs, problems, redacted, bodies atomic.Int64
+	dropped                                           [reasons]atomic.Int64
 }
 
 // Stats returns a snapshot. It is cheap enough for every scrape.
@@ -61,6 +62,7 @@ func (r *Recorder) Stats() Stats {
 	s := Stats{
 		Recorded:     r.counters.recorded.Load(),
 		Calls:        r.counters.calls.Load(),
+		Runs:         r.counters.runs.Load(),
 		ReadProblems: r.counters.problems.Load(),
 		Redacted:     r.counters.redacted.Load(),
 		Dropped:      make(map[string]int64, reasons),

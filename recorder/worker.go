@@ -15,6 +15,7 @@ import (
 // delay: it has waited in the queue.
 func (r *Recorder) work(p pace) {
 	var buf [takeMost]item
+	var ready []entry
 	idle := func() {
 		p.forget()
 		r.batch.flush()
@@ -26,24 +27,35 @@ func (r *Recorder) work(p pace) {
 		}
 		for i := range buf[:n] {
 			began := time.Now()
-			c := r.read(buf[i])
 			times := r.queue.rest(buf[i])
-			kept := r.queue.release(buf[i].bytes)
+			e := entry{buf[i], r.read(buf[i])}
 			buf[i] = item{} // the copies of the bodies may go
-			switch {
-			case c == nil || !kept:
-			case r.batch.add(c):
-				r.counters.calls.Add(1)
-			default:
-				r.counters.dropped[droppedShutdown].Add(1)
+			e.item.ex = nil
+			ready = r.line.pass(e, ready[:0], r.link)
+			for k := range ready {
+				r.finish(ready[k])
 			}
+			clear(ready)
 			p.add(time.Since(began), times)
 		}
 	}
 }
 
-// read takes one exchange through all stages. It returns nil when no call came
-// out, which is counted.
+// finish hands on a call whose turn has come.
+func (r *Recorder) finish(e entry) {
+	c := r.limit(e)
+	kept := r.queue.release(e.item.bytes)
+	switch {
+	case c == nil || !kept:
+	case r.batch.add(c):
+		r.counters.calls.Add(1)
+	default:
+		r.counters.dropped[droppedShutdown].Add(1)
+	}
+}
+
+// read takes one exchange through the stages that look at nothing else. It returns
+// nil when no call came out, which is counted.
 func (r *Recorder) read(it item) (c *llm.Call) {
 	ex, stage := it.ex, "read"
 	defer func() {
@@ -90,12 +102,46 @@ func (r *Recorder) read(it item) (c *llm.Call) {
 	if r.stages.Pricer != nil {
 		r.stages.Pricer.Price(c)
 	}
-	stage = "content"
+	return c
+}
+
+// link finds what a call goes on from, while its content is whole.
+func (r *Recorder) link(e entry) (c *llm.Call) {
+	if e.call == nil || r.stages.Runs == nil {
+		return e.call
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			c = nil
+			r.panicked("link", e.call.ID, p)
+		}
+	}()
+	r.stages.Runs.Place(e.call)
+	return e.call
+}
+
+// limit removes from a call what is not to be kept.
+func (r *Recorder) limit(e entry) (c *llm.Call) {
+	if e.call == nil {
+		return nil
+	}
+	stage := "content"
+	defer func() {
+		if p := recover(); p != nil {
+			c = nil
+			r.panicked(stage, e.call.ID, p)
+		}
+	}()
+	c = e.call
 	limitContent(c)
 	stage = "redact"
 	if n := redact(c); n > 0 {
 		r.counters.redacted.Add(int64(n))
 		c.SetAttr("spanwire.redacted", int64(n))
+	}
+	stage = "run"
+	if r.stages.Runs != nil {
+		r.stages.Runs.Done(c)
 	}
 	return c
 }
