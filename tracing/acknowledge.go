@@ -89,9 +89,9 @@ func (t *Tracing) encode(f format, calls []*llm.Call) [][]byte {
 		switch {
 		case t.skips(c):
 		case f == formatText:
-			spans = append(spans, t.keep(t.text.encode(c)))
+			t.text.each(c, func(block []byte) { spans = append(spans, t.keep(block)) })
 		default:
-			spans = append(spans, t.keep(t.spans.encode(c)))
+			t.spans.each(c, func(span []byte) { spans = append(spans, t.keep(span)) })
 		}
 	}
 	return spans

@@ -30,6 +30,11 @@ const (
 	keyOutput          = "gen_ai.output.messages"
 	keyTools           = "gen_ai.tool.definitions"
 	keyTokenType       = "gen_ai.token.type"
+	keyToolName        = "gen_ai.tool.name"
+	keyToolType        = "gen_ai.tool.type"
+	keyToolCallID      = "gen_ai.tool.call.id"
+	keyToolArguments   = "gen_ai.tool.call.arguments"
+	keyToolResult      = "gen_ai.tool.call.result"
 
 	// General conventions.
 	keyErrorType     = "error.type"
@@ -74,6 +79,20 @@ const (
 	keyEnd              = "spanwire.end"
 	keyRetryCount       = "spanwire.retry.count"
 	keyParentCall       = "spanwire.parent.call.id"
+	keyRetryOf          = "spanwire.retry.of"
+	keyRepeatOf         = "spanwire.repeat.of"
+	keyRunID            = "spanwire.run.id"
+	keyRunTurn          = "spanwire.run.turn"
+	keyRunByCall        = "spanwire.run.by.call.id"
+	keyRunByTool        = "spanwire.run.by.tool.call.id"
+	keySession          = "spanwire.session.id"
+	keySessionInferred  = "spanwire.session.inferred"
+	keyInferred         = "spanwire.inferred"
+	keyEvidence         = "spanwire.evidence"
+	keyConfidence       = "spanwire.confidence"
+	keyToolDuration     = "spanwire.tool.duration"
+	keyToolRun          = "spanwire.tool.run.id"
+	keyToolSize         = "spanwire.tool.call"
 	keyProblems         = "spanwire.problems"
 	keyContentTruncated = "spanwire.content.truncated"
 )
@@ -89,7 +108,8 @@ var computed = keySet(
 	keyUsageSource, keyUsageRaw, keyCostSource, keyCostStatus, keyCostUSD, keyCostInput, keyCostOutput,
 	keyCostCacheRead, keyCostCacheWrite, keyCostTools, keyCostPrice, keyFirstToken, keyChunks, keyGapMean,
 	keyGapP95, keyGapMax, keyOverhead, keyRequestBytes, keyResponseBytes, keyEnd, keyRetryCount, keyParentCall,
-	keyProblems, keyContentTruncated,
+	keyProblems, keyContentTruncated, keyRetryOf, keyRepeatOf, keyRunID, keyRunTurn, keyRunByCall, keyRunByTool,
+	keySession, keySessionInferred, keyInferred, keyEvidence, keyConfidence,
 )
 
 func keySet(keys ...string) map[string]struct{} {

@@ -66,6 +66,10 @@ var (
 		spanEnd:          {name: "endTimeUnixNano", typ: jsonFixed64},
 		spanAttribute:    {name: "attributes", repeated: true, fields: pairFields},
 		spanDroppedAttrs: {name: "droppedAttributesCount", typ: jsonUint32},
+		spanLink: {name: "links", repeated: true, fields: jsonFields{
+			linkTraceID: {name: "traceId", typ: jsonHex},
+			linkSpanID:  {name: "spanId", typ: jsonHex},
+		}},
 		spanStatus: {name: "status", fields: jsonFields{
 			statusMessage: {name: "message", typ: jsonText},
 			statusCode:    {name: "code", typ: jsonUint32},

@@ -45,6 +45,9 @@ type callRows struct {
 
 // record counts one call.
 func (m *metrics) record(c *llm.Call) {
+	if c.Kind == llm.KindRun {
+		return // its calls are counted, each by itself
+	}
 	key := m.keyOf(c)
 	m.mu.Lock()
 	rows, ok := m.known[key]

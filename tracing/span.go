@@ -1,6 +1,8 @@
 package tracing
 
 import (
+	"time"
+
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/spanwire/spanwire/llm"
@@ -21,24 +23,27 @@ func newEncoder(cfg Config) *encoder {
 	return &encoder{limits: cfg.Limits, objects: newObjects(), hide: cfg.HideUsageUnderParent}
 }
 
+// each calls f with every span of a call: those that were inferred beside it, then
+// its own. What f gets is valid until it returns.
+func (e *encoder) each(c *llm.Call, f func(span []byte)) {
+	if c.Run != nil {
+		for i := range c.Run.Inferred {
+			if inf := &c.Run.Inferred[i]; inf.Span != (llm.SpanRef{}) {
+				f(e.inferred(c, inf))
+			}
+		}
+	}
+	f(e.encode(c))
+}
+
 // encode returns the span of a call.
 func (e *encoder) encode(c *llm.Call) []byte {
-	m := &e.span
-	*m = message{b: m.b[:0], limit: e.limits.ValueBytes, max: e.limits.Attributes}
-
-	place := NewPlace(c.Place)
-	m.bytes(spanTraceID, place.Trace[:])
-	m.bytes(spanID, place.Span[:])
-	m.text(spanState, cleanText(place.State, maxState))
-	if place.Parent != ([8]byte{}) {
-		m.bytes(spanParent, place.Parent[:])
+	if c.Kind == llm.KindRun {
+		return e.run(c)
 	}
-	m.text(spanName, spanNameOf(c))
-	m.varint(spanKind, kindClient)
 	start, end := timesOf(c)
-	m.fixed64(spanStart, uint64(start.UnixNano()))
-	m.fixed64(spanEnd, uint64(end.UnixNano()))
-
+	place := NewPlace(c.Place)
+	e.begin(place, spanNameOf(c), kindClient, start, end)
 	e.common(c)
 	if c.Kind == llm.KindHTTP {
 		e.http(c)
@@ -48,12 +53,38 @@ func (e *encoder) encode(c *llm.Call) []byte {
 	e.timing(c)
 	e.content(c)
 	e.attribution(c)
+	e.placement(c)
 	e.carried(c) // last: when there are too many attributes, these go
+	return e.finish(c, place)
+}
 
+// begin writes what comes before the attributes of a span.
+func (e *encoder) begin(place llm.Place, name string, kind uint64, start, end time.Time) {
+	m := &e.span
+	*m = message{b: m.b[:0], limit: e.limits.ValueBytes, max: e.limits.Attributes}
+	m.bytes(spanTraceID, place.Trace[:])
+	m.bytes(spanID, place.Span[:])
+	m.text(spanState, cleanText(place.State, maxState))
+	if place.Parent != ([8]byte{}) {
+		m.bytes(spanParent, place.Parent[:])
+	}
+	m.text(spanName, name)
+	m.varint(spanKind, kind)
+	m.fixed64(spanStart, uint64(start.UnixNano()))
+	m.fixed64(spanEnd, uint64(end.UnixNano()))
+}
+
+// finish writes what comes after them. c is nil for a span that was inferred: it
+// has no links, and nothing is known to have gone wrong in it.
+func (e *encoder) finish(c *llm.Call, place llm.Place) []byte {
+	m := &e.span
 	if m.dropped > 0 {
 		m.varint(spanDroppedAttrs, uint64(m.dropped))
 	}
-	e.writeStatus(c)
+	if c != nil {
+		e.links(c)
+		e.writeStatus(c)
+	}
 	flags := uint32(place.Flags)
 	if place.Parent != ([8]byte{}) {
 		flags |= flagHasRemote
@@ -248,7 +279,6 @@ func (e *encoder) attribution(c *llm.Call) {
 	if c.Retry > 0 {
 		m.integer(keyRetryCount, int64(c.Retry))
 	}
-	m.str(keyParentCall, c.Place.ParentCall)
 }
 
 // carried writes the attributes that a call only carries.

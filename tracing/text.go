@@ -235,9 +235,13 @@ func traceText(c *llm.Call) string {
 	if c.Place.Trace == ([16]byte{}) {
 		return ""
 	}
-	text := fmt.Sprintf("trace %x span %x", c.Place.Trace, c.Place.Span)
-	if c.Place.Parent != ([8]byte{}) {
-		text += fmt.Sprintf(" under %x", c.Place.Parent)
+	return spanText(c.Place.Trace, c.Place.Span, c.Place.Parent)
+}
+
+func spanText(trace [16]byte, span, parent [8]byte) string {
+	text := fmt.Sprintf("trace %x span %x", trace, span)
+	if parent != ([8]byte{}) {
+		text += fmt.Sprintf(" under %x", parent)
 	}
 	return text
 }

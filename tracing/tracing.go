@@ -141,10 +141,10 @@ func (t *Tracing) Consume(_ context.Context, calls []*llm.Call) error {
 			continue
 		}
 		if t.formats[formatOTLP] {
-			t.batches[formatOTLP] = append(t.batches[formatOTLP], t.keep(t.spans.encode(c)))
+			t.spans.each(c, func(span []byte) { t.batches[formatOTLP] = append(t.batches[formatOTLP], t.keep(span)) })
 		}
 		if t.formats[formatText] {
-			t.batches[formatText] = append(t.batches[formatText], t.keep(t.text.encode(c)))
+			t.text.each(c, func(block []byte) { t.batches[formatText] = append(t.batches[formatText], t.keep(block)) })
 		}
 	}
 	for _, x := range t.exporters {

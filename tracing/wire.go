@@ -21,11 +21,15 @@ const (
 	spanEnd          = 8
 	spanAttribute    = 9
 	spanDroppedAttrs = 10
+	spanLink         = 13
 	spanStatus       = 15
 	spanFlags        = 16
 
 	statusMessage = 2
 	statusCode    = 3
+
+	linkTraceID = 1
+	linkSpanID  = 2
 
 	pairKey   = 1
 	pairValue = 2
@@ -40,8 +44,9 @@ const (
 )
 
 const (
-	kindClient  = 3 // SPAN_KIND_CLIENT
-	statusError = 2 // STATUS_CODE_ERROR
+	kindInternal = 1 // SPAN_KIND_INTERNAL
+	kindClient   = 3 // SPAN_KIND_CLIENT
+	statusError  = 2 // STATUS_CODE_ERROR
 
 	flagHasRemote = 0x100 // SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
 	flagRemote    = 0x200 // SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK
