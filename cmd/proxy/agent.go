@@ -181,6 +181,7 @@ func (a *agent) post(ctx context.Context, path string, v any) (io.ReadCloser, er
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer demo-key")
+	req.Header.Set("User-Agent", "travel-agent/1.0")
 	req.Header.Set("X-Spanwire-Team", "demo")
 	req.Header.Set("X-Spanwire-User", "traveller")
 	resp, err := a.http.Do(req)

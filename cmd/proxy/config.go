@@ -18,6 +18,7 @@ import (
 	"github.com/spanwire/spanwire/pricing"
 	"github.com/spanwire/spanwire/proxy"
 	"github.com/spanwire/spanwire/recorder"
+	"github.com/spanwire/spanwire/runs"
 	"github.com/spanwire/spanwire/signing"
 	"github.com/spanwire/spanwire/tokenizer"
 	"github.com/spanwire/spanwire/tracing"
@@ -59,6 +60,7 @@ type Config struct {
 	Pricing   Pricing          `mapstructure:"pricing"`
 	Tokenizer tokenizer.Config `mapstructure:"tokenizer"`
 	Recorder  recorder.Config  `mapstructure:"recorder"`
+	Runs      runs.Config      `mapstructure:"runs"`
 	Tracing   tracing.Config   `mapstructure:"tracing"`
 
 	DataDir string         `mapstructure:"data_dir"` // of everything that is kept
@@ -196,6 +198,7 @@ func defaultConfig() Config {
 		Attribution:     attribution.DefaultConfig(),
 		Proxy:           proxy.DefaultConfig(),
 		Recorder:        recorder.DefaultConfig(),
+		Runs:            runs.DefaultConfig(),
 		Tracing:         tracing.DefaultConfig(),
 		DataDir:         "./spanwire-data",
 		Journal:         journal.DefaultConfig(),

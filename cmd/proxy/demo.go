@@ -55,8 +55,18 @@ No key is needed and nothing leaves this machine: the model is a built-in provid
 What the agent does
 `, cfg.Listen, ln.Addr())
 
-	sums, err := demoRun(ctx, cfg, s)
+	dir, err := os.MkdirTemp("", "spanwire-demo")
 	if err != nil {
+		return fmt.Errorf("keep the spans of the demo: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	kept := filepath.Join(dir, "spans.jsonl")
+	sums, err := demoRun(ctx, cfg, kept, s)
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(s.stdout, "\nThe same as a tree: what belongs together was found in the calls themselves\n\n")
+	if err := printTrees(s.stdout, kept, false); err != nil {
 		return err
 	}
 	fmt.Fprintf(s.stdout, "\n%s\n\nNext\n", sums)
@@ -120,9 +130,10 @@ func freeAddress(address string) string {
 
 // demoRun serves until the agent is done. All spans come at the end, so that they
 // do not fall between the lines of the agent.
-func demoRun(ctx context.Context, cfg loaded, s settings) (*tally, error) {
+func demoRun(ctx context.Context, cfg loaded, kept string, s settings) (*tally, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	cfg.Tracing.Exporters = append(slices.Clone(cfg.Tracing.Exporters), tracing.Exporter{Type: "file", Path: kept})
 	cfg.Tracing.Batch.Delay = time.Hour
 	sums := &tally{}
 	acted := make(chan error, 1)
@@ -165,6 +176,9 @@ func (t *tally) Consume(_ context.Context, calls []*llm.Call) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, c := range calls {
+		if c.Kind == llm.KindRun {
+			continue
+		}
 		t.calls++
 		if c.ErrorType != "" {
 			t.failed++

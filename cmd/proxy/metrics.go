@@ -50,6 +50,8 @@ func publishRecorder(t *tracing.Tracing, rec *recorder.Recorder) []error {
 		t.Counter("spanwire.recorder.redacted", "{secret}", "Texts that looked like a credential and were replaced.",
 			func() int64 { return rec.Stats().Redacted }),
 	}
+	errs = append(errs, t.Counter("spanwire.recorder.runs", "{run}", "Runs that ended and were handed on, beside the calls.",
+		func() int64 { return rec.Stats().Runs }))
 	errs = append(errs, t.Counter("spanwire.recorder.dropped_bodies", "{call}", "Calls recorded without their request, because too much was waiting.",
 		func() int64 { return rec.Stats().DroppedBodies }))
 	for _, reason := range recorder.DropReasons() {

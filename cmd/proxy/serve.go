@@ -75,17 +75,22 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 	if err != nil {
 		return errors.Join(err, traces.Close(ctx))
 	}
-	rec := recorder.New(cfg.Recorder, recorder.Stages{
+	stages := recorder.Stages{
 		Reader: live, Tracer: traces, Attributor: live, Counter: counter, Pricer: live,
 		Place: traces.Place, Sinks: to, Log: log,
-	})
+	}
+	linker := newLinker(cfg.Config)
+	if linker != nil {
+		stages.Runs = linker
+	}
+	rec := recorder.New(cfg.Recorder, stages)
 	relay, err := proxy.New(cfg.Proxy, proxy.Settings{
 		Router: live, Recorder: rec, Directive: live.Directive, TLS: certs.config(cfg.Config), Log: log,
 	})
 	if err != nil {
 		return errors.Join(fmt.Errorf("start the relay: %w", err), rec.Close(ctx))
 	}
-	if err := publish(traces, relay, rec); err != nil {
+	if err := errors.Join(publish(traces, relay, rec), publishRuns(traces, linker)); err != nil {
 		return errors.Join(fmt.Errorf("publish metrics: %w", err), relay.Shutdown(ctx), rec.Close(ctx))
 	}
 	at := addresses{proxy: callers.Addr().String()}

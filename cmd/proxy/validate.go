@@ -61,6 +61,7 @@ func (c *Config) validate() error {
 	check("", c.Attribution.Validate())
 	check("proxy", c.Proxy.Validate())
 	check("recorder", c.Recorder.Validate())
+	check("runs", c.Runs.Validate())
 	check("tracing", c.Tracing.Validate())
 	check("", c.validateJournal())
 	return errors.Join(errs...)

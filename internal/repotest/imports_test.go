@@ -85,7 +85,7 @@ var table = map[string]pkg{
 
 	// The only one that knows them all; nobody imports it.
 	"cmd/proxy": {level: 6, ours: []string{
-		"llm", "attribution", "journal", "pricing", "tokenizer", "providers", "tracing", "proxy", "recorder", "signing",
+		"llm", "attribution", "journal", "pricing", "tokenizer", "providers", "runs", "tracing", "proxy", "recorder", "signing",
 		"internal/encoding", "internal/fakellm", "internal/sealed",
 	}},
 }
