@@ -25,6 +25,9 @@ type Entry struct {
 	Dialect string
 	// APIKey is sent in place of the caller's credential; "" lets that through.
 	APIKey string
+	// Bearer sends APIKey as a bearer token, whatever way the vendor takes its keys:
+	// tokens of an identity provider (Entra ID, Google's OAuth) are taken so.
+	Bearer bool
 	// Headers are sent in place of the caller's of the same names.
 	Headers map[string]string
 	// Usage is "ask" or "count"; "" means the vendor's default.
@@ -248,12 +251,13 @@ func (r *Row) fields(e Entry) error {
 			return errors.New("api_key: holds a line break")
 		}
 		f := Field{"Authorization", "Bearer " + e.APIKey}
-		switch r.Key {
-		case KeyAPIKey:
+		switch {
+		case e.Bearer:
+		case r.Key == KeyAPIKey:
 			f = Field{"api-key", e.APIKey}
-		case KeyXAPI:
+		case r.Key == KeyXAPI:
 			f = Field{"x-api-key", e.APIKey}
-		case KeyGoogle:
+		case r.Key == KeyGoogle:
 			f = Field{"x-goog-api-key", e.APIKey}
 		}
 		r.Set = append(r.Set, f)

@@ -35,6 +35,10 @@ func TestKeyIsSentAsTheVendorTakesIt(t *testing.T) {
 	f(providers.Entry{Name: "anthropic", APIKey: "k2"}, "x-api-key: k2", "authorization", "api-key", "x-goog-api-key")
 	f(providers.Entry{Name: "azure", APIKey: "k3", BaseURL: "https://r.openai.azure.com"}, "api-key: k3", "authorization", "x-api-key", "x-goog-api-key")
 	f(providers.Entry{Name: "gemini", APIKey: "k4"}, "x-goog-api-key: k4", "authorization", "x-api-key", "api-key")
+	// Tokens go as such, wherever the vendor's own keys go.
+	f(providers.Entry{Name: "azure", APIKey: "eyJ", Bearer: true, BaseURL: "https://r.openai.azure.com"}, "Authorization: Bearer eyJ", "x-api-key", "api-key", "x-goog-api-key")
+	f(providers.Entry{Name: "gemini", APIKey: "ya29", Bearer: true}, "Authorization: Bearer ya29", "x-api-key", "api-key", "x-goog-api-key")
+	f(providers.Entry{Name: "vertex", APIKey: "ya29"}, "Authorization: Bearer ya29", "x-api-key", "api-key", "x-goog-api-key")
 	// A header of the user's own takes the key's place.
 	f(providers.Entry{Name: "groq", APIKey: "k", Headers: map[string]string{"authorization": "Custom x"}}, "authorization: Custom x", "x-api-key", "api-key", "x-goog-api-key")
 	// Without a key the caller's passes.

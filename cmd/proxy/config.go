@@ -87,7 +87,7 @@ type Provider struct {
 	Name         string            `mapstructure:"name"`
 	BaseURL      string            `mapstructure:"base_url"`
 	Dialect      string            `mapstructure:"dialect"`
-	APIKey       *Secret           `mapstructure:"api_key"`
+	APIKey       *APIKey           `mapstructure:"api_key"`
 	AWS          *signing.Config   `mapstructure:"aws"`
 	Headers      map[string]string `mapstructure:"headers"`
 	Usage        string            `mapstructure:"usage"`
@@ -98,6 +98,12 @@ type Provider struct {
 		Header  *time.Duration `mapstructure:"header"`
 		Idle    *time.Duration `mapstructure:"idle"`
 	} `mapstructure:"timeouts"`
+}
+
+// APIKey is what is sent in place of the caller's credential.
+type APIKey struct {
+	Secret `mapstructure:",squash"`
+	Bearer bool `mapstructure:"bearer"` // sent as a bearer token, whatever way the vendor takes its own keys
 }
 
 // Pricing says what of the price table is different here.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -313,6 +314,45 @@ func TestConfiguredKey(t *testing.T) {
 	}
 	if r.Target != "/base/v1/chat/completions" {
 		t.Errorf("target %s", r.Target)
+	}
+}
+
+// A file that holds a token is read again when it changes: the next call has the
+// new one. What cannot be a token changes nothing.
+func TestKeyFileIsReadAgain(t *testing.T) {
+	seen := make(chan fakellm.Request, 1)
+	url := provider(t, fakellm.New(fakellm.Config{Seen: func(r fakellm.Request) { seen <- r }}))
+	token := filepath.Join(t.TempDir(), "token")
+	replace(t, token, "first-token\n")
+	p := start(t, "providers:\n  - {name: azure, base_url: '"+url+"', api_key: {file: '"+token+"', bearer: true}}\n")
+	sends := func(want string) {
+		t.Helper()
+		if resp, body, err := send(t, "POST", p.url+"/azure/openai"+chatPath, chatBody("m", ""), "api-key", "callers-key"); err != nil || resp.StatusCode != 200 {
+			t.Fatalf("%s %v", body, err)
+		}
+		if h := (<-seen).Header; !strings.Contains(h, "Authorization: Bearer "+want+"\r\n") || strings.Contains(h, "callers-key") {
+			t.Errorf("the provider got\n%s, want %s", h, want)
+		}
+	}
+	sends("first-token")
+	replace(t, token, "second-token\n")
+	if err := p.reload(t); err != nil {
+		t.Fatal(err)
+	}
+	sends("second-token")
+	replace(t, token, "\n")
+	if err := p.reload(t); err == nil {
+		t.Error("an empty file was taken up")
+	}
+	sends("second-token")
+	replace(t, token, "third-token\n")
+	if err := p.reload(t); err != nil {
+		t.Fatal(err)
+	}
+	sends("third-token")
+	p.stop(t)
+	if log := p.err.String() + p.out.String(); strings.Contains(log, "-token") {
+		t.Errorf("a token is in the log:\n%s", log)
 	}
 }
 

@@ -79,7 +79,7 @@ func newParts(c Config, before signers, log *slog.Logger) (*parts, error) {
 			if err != nil {
 				return nil, fmt.Errorf("providers: %s: api_key: %w", p.Name, err)
 			}
-			e.APIKey = key
+			e.APIKey, e.Bearer = key, p.APIKey.Bearer
 		}
 		if p.AWS != nil {
 			e.Signed, e.Region = true, p.AWS.Region
