@@ -43,7 +43,8 @@ type Handler struct {
 	// Frame takes raw pieces, cut anywhere.
 	Frame func(p []byte, at time.Time)
 	// Squeeze leaves of each array of numbers in a document only its length, as its
-	// one element: embeddings are counted, not kept.
+	// one element, and of base64 in a member named embedding its length in bytes, as a
+	// text: vectors are counted, not kept.
 	Squeeze bool
 	// Lean takes long base64 out of members that hold it: [content.Blob] reads the
 	// length and digest of what it was. Frames and Words are handed on as they are.
@@ -71,9 +72,9 @@ type Body struct {
 	stream  sse.Splitter
 	event   sse.Event // the one at hand
 	plain   bounded
-	squeeze squeeze
-	lean    lean
-	packed  packed
+	squeeze *squeeze // nil, as the next two, where it is not wanted
+	lean    *lean
+	packed  *packed
 	line    []byte
 	depth   int  // of an element: open brackets
 	quoted  bool // within a string of an element
@@ -86,10 +87,18 @@ type Body struct {
 // form that a successful answer of this endpoint has, Unknown where the first
 // byte tells: an object is then a Document and anything else Events or Words.
 func New(x *llm.Exchange, want Form, h Handler) *Body {
-	b := &Body{handler: h, want: want}
+	b := &Body{}
+	b.Begin(x, want, h)
+	return b
+}
+
+// Begin makes a zero Body, which may be a part of something larger, what New returns.
+func (b *Body) Begin(x *llm.Exchange, want Form, h Handler) {
+	b.handler, b.want = h, want
 	b.stream.MaxEvent = h.MaxEvent
 	for name, value := range x.ResponseHeader.All() {
 		switch {
+		case len(name) != len("content-encoding") && len(name) != len("content-type"):
 		case strings.EqualFold(name, "content-encoding"):
 			if b.encoding != "" {
 				b.encoding += ","
@@ -102,8 +111,15 @@ func New(x *llm.Exchange, want Form, h Handler) *Body {
 	}
 	if encoding.Identity(b.encoding) {
 		b.encoding = ""
+	} else {
+		b.packed = &packed{}
 	}
-	return b
+	if h.Lean {
+		b.lean = &lean{}
+	}
+	if h.Squeeze {
+		b.squeeze = &squeeze{}
+	}
 }
 
 // Form returns what the body turned out to be, as far as it has come.
@@ -128,7 +144,7 @@ func (b *Body) wrote(p []byte, at time.Time) {
 			return
 		}
 	}
-	if b.handler.Lean && b.form != Frames && b.form != Words {
+	if b.lean != nil && b.form != Frames && b.form != Words {
 		p = b.lean.pass(p)
 	}
 	switch b.form {
@@ -148,7 +164,7 @@ func (b *Body) wrote(p []byte, at time.Time) {
 	case Frames:
 		b.handler.Frame(p, at)
 	default:
-		if b.handler.Squeeze && b.form == Document {
+		if b.squeeze != nil && b.form == Document {
 			p = b.squeeze.pass(p)
 		}
 		b.plain.add(p)
@@ -303,7 +319,7 @@ func (b *Body) Whole() (data, tail []byte, gap bool) {
 // unpack reads a body that was kept under its content-encoding, piece by piece as
 // it had come.
 func (b *Body) unpack() error {
-	src := &replay{k: &b.packed}
+	src := &replay{k: b.packed}
 	body, err := encoding.NewReader(b.encoding, src)
 	if err != nil {
 		return err

@@ -121,3 +121,14 @@ func (t *Text) Add(room *Room, raw []byte) bool {
 	room.Lost += len(raw) - n
 	return true
 }
+
+// Hold sets the text to raw itself, which nobody writes to any more; to one that has
+// begun it is added. It reports whether there was any.
+func (t *Text) Hold(room *Room, raw []byte) bool {
+	if t.Seen > 0 || len(raw) > MaxText-room.Used {
+		return t.Add(room, raw)
+	}
+	t.Raw, t.Seen = raw[:len(raw):len(raw)], len(raw)
+	room.Used += len(raw)
+	return len(raw) > 0
+}

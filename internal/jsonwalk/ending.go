@@ -8,7 +8,9 @@ import "bytes"
 // inside an inner object does not lead to the end, so neither is taken for a
 // member.
 func Ending(tail []byte, keys []string) Members {
-	tail = bytes.TrimRight(tail, " \t\r\n")
+	if tail = bytes.TrimRight(tail, " \t\r\n"); len(tail) == 0 {
+		return Members{cut: true}
+	}
 	best := len(tail)
 	for _, key := range keys {
 		at := bytes.LastIndex(tail, []byte(`"`+key+`"`))

@@ -1,18 +1,17 @@
-// Package jsonwalk reads JSON that passes by: it walks members and elements in
-// place, without copies, without recursion, and as far as a text that was cut off
-// goes. Values are slices of what was given.
+// Package jsonwalk reads JSON that passes by: in place, without copies, without
+// recursion (so that nesting cannot hurt), and as far as a text that was cut off goes.
+// Values are slices of what was given.
+//
+// [Members] and [Elements] walk one object or array and give each value whole; a
+// value that is walked in its turn is looked at twice. A [Cursor] goes through nested
+// values in one pass, which is what large bodies are read with. [Texts] makes strings
+// of what was found.
 package jsonwalk
 
 import (
 	"bytes"
 	"unicode/utf8"
-
-	"github.com/tidwall/gjson"
 )
-
-// Bodies are read by walking their Members in place: no copy, no allocation, no
-// recursion (so that nesting cannot hurt), and as far as a body that was cut off
-// goes. gjson reads the single values that are found.
 
 // Members walks the members of a JSON object.
 type Members struct {
@@ -85,6 +84,13 @@ func (m *Members) stop(cut bool) bool {
 // Whole says that the walk reached the end of the object.
 func (m *Members) Whole() bool { return !m.cut && !m.bad }
 
+// Bad says that what was walked is no JSON object, as opposed to one that was cut off.
+func (m *Members) Bad() bool { return m.bad }
+
+// End returns where the walk stands in what was given: once it is over, behind the
+// object.
+func (m *Members) End() int { return m.i }
+
 // Elements walks the elements of a JSON array.
 type Elements struct {
 	b   []byte
@@ -93,6 +99,8 @@ type Elements struct {
 	cut bool
 }
 
+// Array starts a walk over the array that b begins with; there are no elements when
+// it begins with anything else.
 func Array(b []byte) Elements {
 	if len(b) == 0 || b[0] != '[' {
 		return Elements{}
@@ -100,6 +108,7 @@ func Array(b []byte) Elements {
 	return Elements{b: b, i: 1}
 }
 
+// Next steps to the next element.
 func (e *Elements) Next() bool {
 	if e.b == nil || e.cut {
 		return false
@@ -121,6 +130,7 @@ func (e *Elements) Next() bool {
 	return true
 }
 
+// SkipSpace returns the index of the first byte from b[i] on that is no blank.
 func SkipSpace(b []byte, i int) int {
 	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
 		i++
@@ -131,7 +141,20 @@ func SkipSpace(b []byte, i int) int {
 // SkipString returns the index behind the string that begins at b[i]; ok is
 // false when b ends inside it.
 func SkipString(b []byte, i int) (end int, ok bool) {
-	for j := i + 1; ; {
+	// Most strings are keys and words: a call would cost more than looking.
+	j := i + 1
+	for near := min(len(b), j+shortText); j < near; j++ {
+		switch b[j] {
+		case '"':
+			return j + 1, true
+		case '\\':
+			j++
+		}
+	}
+	if j > len(b) {
+		return len(b), false
+	}
+	for {
 		k := bytes.IndexByte(b[j:], '"')
 		if k < 0 {
 			return len(b), false
@@ -180,54 +203,6 @@ func SkipValue(b []byte, i int) (end int, ok bool) {
 		}
 	}
 	return len(b), false
-}
-
-// Inner returns what stands between the quotes of a JSON string, still escaped.
-// A string that was cut off gives its beginning, anything else nothing.
-func Inner(val []byte) []byte {
-	if len(val) == 0 || val[0] != '"' {
-		return nil
-	}
-	if end, ok := SkipString(val, 0); ok {
-		return val[1 : end-1]
-	}
-	return val[1:]
-}
-
-// Str reads a JSON string; anything else gives "".
-func Str(val []byte) string { return Unescape(Inner(val)) }
-
-// Unescape reads the inside of a JSON string. An escape that was cut off at the
-// end is left out, a lone surrogate becomes U+FFFD.
-func Unescape(raw []byte) string {
-	if bytes.IndexByte(raw, '\\') < 0 {
-		return string(raw)
-	}
-	raw = trimEscape(raw)
-	quoted := make([]byte, 0, len(raw)+2)
-	quoted = append(append(append(quoted, '"'), raw...), '"')
-	return gjson.ParseBytes(quoted).Str
-}
-
-// trimEscape takes an incomplete escape off the end.
-func trimEscape(raw []byte) []byte {
-	for k := 1; k <= 5 && k <= len(raw); k++ {
-		if raw[len(raw)-k] != '\\' {
-			continue
-		}
-		n := 0 // backslashes before this one
-		for len(raw)-k-n-1 >= 0 && raw[len(raw)-k-n-1] == '\\' {
-			n++
-		}
-		if n%2 == 1 {
-			return raw // this one is itself escaped
-		}
-		if k == 1 || raw[len(raw)-k+1] == 'u' {
-			return raw[:len(raw)-k]
-		}
-		return raw
-	}
-	return raw
 }
 
 // IsNull says whether a value is absent or null.

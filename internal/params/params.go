@@ -3,11 +3,10 @@
 package params
 
 import (
+	"bytes"
 	"strconv"
-	"strings"
 
-	"github.com/tidwall/gjson"
-
+	"github.com/spanwire/spanwire/internal/canon"
 	"github.com/spanwire/spanwire/internal/jsonwalk"
 	"github.com/spanwire/spanwire/llm"
 )
@@ -37,8 +36,9 @@ type Table map[string]Row
 
 // Bounds on what is carried.
 const (
-	MaxText  = 1024 // bytes of a text, and of JSON
-	maxTexts = 64
+	MaxText   = 1024 // bytes of a text, and of JSON
+	maxTexts  = 64
+	maxNumber = 64
 )
 
 // Set carries one member over and says whether the table has a row for it.
@@ -71,40 +71,58 @@ func (r Row) Set(c *llm.Call, val []byte) {
 	if jsonwalk.IsNull(val) {
 		return
 	}
-	v := gjson.ParseBytes(val)
 	switch r.Form {
 	case Double:
-		if v.Type == gjson.Number {
-			c.SetAttr(r.Key, v.Num)
+		if f, ok := double(val); ok {
+			c.SetAttr(r.Key, canon.Float(f))
 		}
 	case Int:
-		if n, err := strconv.ParseInt(strings.TrimSuffix(v.Raw, ".0"), 10, 64); err == nil && v.Type == gjson.Number {
-			c.SetAttr(r.Key, n)
+		if n, err := strconv.ParseInt(string(bytes.TrimSuffix(val, []byte(".0"))), 10, 64); err == nil {
+			c.SetAttr(r.Key, canon.Int(n))
 		}
 	case Text:
-		if v.Type == gjson.String && v.Str != "" {
-			c.SetAttr(r.Key, jsonwalk.Clip(v.Str, MaxText))
-		}
+		setText(c, r.Key, val)
 	case Texts:
 		if list := List(val); len(list) > 0 {
 			c.SetAttr(r.Key, list)
 		}
 	case Bool:
-		if v.IsBool() {
-			c.SetAttr(r.Key, v.Bool())
+		if s := string(val); s == "true" || s == "false" {
+			c.SetAttr(r.Key, s == "true")
 		}
 	case Seconds:
 		if n, ok := Count(val); ok {
 			c.SetAttr(r.Key, float64(n)/1e9)
 		}
 	case JSON:
-		switch {
-		case v.Type == gjson.String && v.Str != "":
-			c.SetAttr(r.Key, jsonwalk.Clip(v.Str, MaxText))
-		case (v.IsObject() || v.IsArray()) && len(val) <= MaxText:
+		if (val[0] == '{' || val[0] == '[') && len(val) <= MaxText {
 			c.SetAttr(r.Key, string(val))
+		} else {
+			setText(c, r.Key, val)
 		}
 	}
+}
+
+// setText sets an attribute from a JSON string that is not empty.
+func setText(c *llm.Call, key string, val []byte) {
+	switch raw := jsonwalk.Inner(val); {
+	case len(raw) == 0:
+	case len(raw) <= canon.MaxText && bytes.IndexByte(raw, '\\') < 0:
+		c.SetAttr(key, canon.Any(raw))
+	default:
+		if s := jsonwalk.Unescape(raw); s != "" {
+			c.SetAttr(key, jsonwalk.Clip(s, MaxText))
+		}
+	}
+}
+
+// double reads a JSON number.
+func double(val []byte) (float64, bool) {
+	if c := val[0]; c != '-' && (c < '0' || c > '9') {
+		return 0, false
+	}
+	f, err := strconv.ParseFloat(string(val), 64)
+	return f, err == nil
 }
 
 // List reads a text or a list of texts.
@@ -126,19 +144,20 @@ func Count(val []byte) (n int64, ok bool) {
 	if n, ok := digits(val); ok {
 		return n, true
 	}
-	v := gjson.ParseBytes(val)
-	text := v.Raw
-	switch v.Type {
-	case gjson.Number:
-	case gjson.String:
-		text = v.Str
-	default:
+	text := val
+	if len(val) > 0 && val[0] == '"' {
+		text = jsonwalk.Inner(val)
+	}
+	if len(text) == 0 || len(text) > maxNumber || text[0] != '-' && (text[0] < '0' || text[0] > '9') {
 		return 0, false
 	}
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+	if n, ok := digits(text); ok {
+		return n, true
+	}
+	if n, err := strconv.ParseInt(string(text), 10, 64); err == nil {
 		return n, n >= 0 && n < 1<<53
 	}
-	f, err := strconv.ParseFloat(text, 64)
+	f, err := strconv.ParseFloat(string(text), 64)
 	if err != nil || !(f >= 0 && f < 1<<53) {
 		return 0, false
 	}
