@@ -108,13 +108,38 @@ type Header []byte
 // Get returns the first value of the named field, trimmed of blanks, or "".
 // Names compare without case.
 func (h Header) Get(name string) string {
-	for n, v := range h.All() {
-		if strings.EqualFold(n, name) {
-			return v
+	rest := h.text()
+	for rest != "" {
+		line := rest
+		if i := strings.IndexByte(rest, '\n'); i >= 0 {
+			line, rest = rest[:i], rest[i+1:]
+		} else {
+			rest = ""
+		}
+		// Most names differ in length: only those that end where this one does are
+		// worth a look.
+		if len(line) > len(name) && line[len(name)] == ':' && strings.EqualFold(line[:len(name)], name) {
+			return trimmed(line[len(name)+1:])
 		}
 	}
 	return ""
 }
+
+// text is h as a string: nobody changes it once it was handed over.
+func (h Header) text() string { return unsafe.String(unsafe.SliceData(h), len(h)) }
+
+// trimmed takes blanks off both ends of a value.
+func trimmed(s string) string {
+	for s != "" && blank(s[0]) {
+		s = s[1:]
+	}
+	for s != "" && blank(s[len(s)-1]) {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+func blank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' }
 
 // Values returns every value of the named field in the order sent.
 func (h Header) Values(name string) []string {
@@ -132,12 +157,12 @@ func (h Header) Values(name string) []string {
 // of h, which nobody changes once it was handed over.
 func (h Header) All() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
-		rest := unsafe.String(unsafe.SliceData(h), len(h))
+		rest := h.text()
 		for rest != "" {
 			line, tail, _ := strings.Cut(rest, "\n")
 			rest = tail
 			name, value, ok := strings.Cut(line, ":")
-			if ok && !yield(name, strings.Trim(value, " \t\r")) {
+			if ok && !yield(name, trimmed(value)) {
 				return
 			}
 		}

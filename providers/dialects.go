@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spanwire/spanwire/internal/apierror"
 	"github.com/spanwire/spanwire/internal/encoding"
 	"github.com/spanwire/spanwire/llm"
 	"github.com/spanwire/spanwire/providers/anthropic"
@@ -195,9 +196,9 @@ func dialectNames() string {
 
 // dialectFor returns the format of one exchange: that of the row, unless the path
 // is known to be of another.
-func (r *Row) dialectFor(x *llm.Exchange) dialect {
+func (r *Row) dialectFor(x *llm.Exchange) *dialect {
 	if r.Dialect == noDialect {
-		return r.dialect
+		return &r.dialect
 	}
 	target := targetOf(x)
 	if i := strings.IndexByte(target, '?'); i >= 0 {
@@ -206,11 +207,11 @@ func (r *Row) dialectFor(x *llm.Exchange) dialect {
 	for i := range dialects {
 		for _, p := range dialects[i].paths {
 			if strings.HasSuffix(target, p.suffix) && strings.Contains(target, p.has) {
-				return dialects[i]
+				return &dialects[i]
 			}
 		}
 	}
-	return r.dialect
+	return &r.dialect
 }
 
 func targetOf(x *llm.Exchange) string {
@@ -246,7 +247,7 @@ func (r *errorReader) Wrote(p []byte, _ time.Time) {
 
 func (r *errorReader) Finish(c *llm.Call, x *llm.Exchange) error {
 	body, _ := encoding.Decode(x.ResponseHeader.Get("content-encoding"), r.head, 8*maxErrorBody)
-	if code, message, ok := openai.ErrorOf(x.Status, body); ok {
+	if code, message, ok := apierror.Of(x.Status, body); ok {
 		c.ErrorType, c.ErrorMessage = cmp.Or(code, strconv.Itoa(x.Status)), message
 	}
 	return nil

@@ -24,7 +24,7 @@ type talk struct {
 func (t *talk) Sent(p []byte, at time.Time) { t.both.Sent(p, at) }
 
 // watch makes the observer of a reader.
-func watch(row *Row, d dialect, reader Reader, x *llm.Exchange) llm.Observer {
+func watch(row *Row, d *dialect, reader Reader, x *llm.Exchange) llm.Observer {
 	o := observation{row: row, dialect: d, reader: reader}
 	both, ok := reader.(Duplex)
 	if !ok {

@@ -1,10 +1,12 @@
 package providers
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/spanwire/spanwire/internal/canon"
 	"github.com/spanwire/spanwire/llm"
 )
 
@@ -19,6 +21,7 @@ const (
 	timing            // server-timing: the dur of its first entry, milliseconds
 	limits            // draft ratelimit: "name";r=999;t=295
 	whole             // a whole number; a negative one says that it is not known
+	most              // a limit: such a number that seldom changes
 )
 
 // fields maps what vendors tell in their headers to attributes (wire reference,
@@ -57,35 +60,35 @@ var fields = []struct {
 	{"x-metrics-ttft-ms", "spanwire.vendor.time_to_first_token", millis},
 	{"fireworks-server-time-to-first-token", "spanwire.vendor.time_to_first_token", seconds},
 
-	{"x-ratelimit-limit-requests", "spanwire.ratelimit.limit.requests", whole},
+	{"x-ratelimit-limit-requests", "spanwire.ratelimit.limit.requests", most},
 	{"x-ratelimit-remaining-requests", "spanwire.ratelimit.remaining.requests", whole},
 	{"x-ratelimit-reset-requests", "spanwire.ratelimit.reset.requests", until},
-	{"x-ratelimit-limit-tokens", "spanwire.ratelimit.limit.tokens", whole},
+	{"x-ratelimit-limit-tokens", "spanwire.ratelimit.limit.tokens", most},
 	{"x-ratelimit-remaining-tokens", "spanwire.ratelimit.remaining.tokens", whole},
 	{"x-ratelimit-reset-tokens", "spanwire.ratelimit.reset.tokens", until},
-	{"anthropic-ratelimit-requests-limit", "spanwire.ratelimit.limit.requests", whole},
+	{"anthropic-ratelimit-requests-limit", "spanwire.ratelimit.limit.requests", most},
 	{"anthropic-ratelimit-requests-remaining", "spanwire.ratelimit.remaining.requests", whole},
 	{"anthropic-ratelimit-requests-reset", "spanwire.ratelimit.reset.requests", until},
-	{"anthropic-ratelimit-tokens-limit", "spanwire.ratelimit.limit.tokens", whole},
+	{"anthropic-ratelimit-tokens-limit", "spanwire.ratelimit.limit.tokens", most},
 	{"anthropic-ratelimit-tokens-remaining", "spanwire.ratelimit.remaining.tokens", whole},
 	{"anthropic-ratelimit-tokens-reset", "spanwire.ratelimit.reset.tokens", until},
-	{"anthropic-ratelimit-input-tokens-limit", "spanwire.ratelimit.limit.input_tokens", whole},
+	{"anthropic-ratelimit-input-tokens-limit", "spanwire.ratelimit.limit.input_tokens", most},
 	{"anthropic-ratelimit-input-tokens-remaining", "spanwire.ratelimit.remaining.input_tokens", whole},
 	{"anthropic-ratelimit-input-tokens-reset", "spanwire.ratelimit.reset.input_tokens", until},
-	{"anthropic-ratelimit-output-tokens-limit", "spanwire.ratelimit.limit.output_tokens", whole},
+	{"anthropic-ratelimit-output-tokens-limit", "spanwire.ratelimit.limit.output_tokens", most},
 	{"anthropic-ratelimit-output-tokens-remaining", "spanwire.ratelimit.remaining.output_tokens", whole},
 	{"anthropic-ratelimit-output-tokens-reset", "spanwire.ratelimit.reset.output_tokens", until},
-	{"x-ratelimit-limit-req-minute", "spanwire.ratelimit.limit.requests", whole},
+	{"x-ratelimit-limit-req-minute", "spanwire.ratelimit.limit.requests", most},
 	{"x-ratelimit-remaining-req-minute", "spanwire.ratelimit.remaining.requests", whole},
-	{"x-ratelimit-limit-tokens-minute", "spanwire.ratelimit.limit.tokens", whole},
+	{"x-ratelimit-limit-tokens-minute", "spanwire.ratelimit.limit.tokens", most},
 	{"x-ratelimit-remaining-tokens-minute", "spanwire.ratelimit.remaining.tokens", whole},
-	{"ratelimitbysize-limit", "spanwire.ratelimit.limit.tokens", whole},
+	{"ratelimitbysize-limit", "spanwire.ratelimit.limit.tokens", most},
 	{"ratelimitbysize-remaining", "spanwire.ratelimit.remaining.tokens", whole},
 	{"ratelimitbysize-reset", "spanwire.ratelimit.reset.tokens", until},
-	{"x-ratelimit-limit", "spanwire.ratelimit.limit.requests", whole},
+	{"x-ratelimit-limit", "spanwire.ratelimit.limit.requests", most},
 	{"x-ratelimit-remaining", "spanwire.ratelimit.remaining.requests", whole},
 	{"x-ratelimit-reset", "spanwire.ratelimit.reset.requests", until},
-	{"x-trial-endpoint-call-limit", "spanwire.ratelimit.limit.requests", whole},
+	{"x-trial-endpoint-call-limit", "spanwire.ratelimit.limit.requests", most},
 	{"x-trial-endpoint-call-remaining", "spanwire.ratelimit.remaining.requests", whole},
 	{"ratelimit", "", limits},
 }
@@ -99,14 +102,29 @@ var fieldIndex = func() map[string]int {
 	return m
 }()
 
+// initials are the first letters that names of a length have: most fields of an answer
+// are none of ours, and need not be looked up.
+var initials = func() (of [65]uint32) {
+	for _, f := range fields {
+		of[len(f.name)] |= 1 << (f.name[0] & 31)
+	}
+	return of
+}()
+
+// told is a field of an answer that has a row in fields.
+type told struct {
+	row   int
+	value string
+}
+
 // readHeaders carries ids, timings and limits over. at is when the answer was
 // complete: resets are told relative to it. What cannot be read is left out.
 func readHeaders(c *llm.Call, h llm.Header, at time.Time) {
-	var room [64]string // on the stack
-	values, any := room[:len(fields)], false
+	var room [16]told // on the stack
+	all := room[:0]
 	var low [64]byte
 	for name, value := range h.All() {
-		if len(name) > len(low) {
+		if len(name) > len(low) || name == "" || initials[len(name)]&(1<<(name[0]&31)) == 0 {
 			continue
 		}
 		key := low[:len(name)]
@@ -117,26 +135,35 @@ func readHeaders(c *llm.Call, h llm.Header, at time.Time) {
 			}
 			key[i] = b
 		}
-		if i, ok := fieldIndex[string(key)]; ok && values[i] == "" {
-			values[i], any = value, true
+		if row, ok := fieldIndex[string(key)]; ok && value != "" {
+			all = put(all, told{row, value})
 		}
 	}
-	if !any {
-		return
-	}
 	from := len(c.Attrs) // what is set from here on is from headers
-	for i, f := range fields {
-		if values[i] == "" || isSet(c.Attrs[from:], f.key) {
+	for _, t := range all {
+		f := &fields[t.row]
+		if isSet(c.Attrs[from:], f.key) {
 			continue
 		}
 		if f.form == limits {
-			readDraft(c, values[i], from)
+			readDraft(c, t.value, from)
 			continue
 		}
-		if v := f.form.read(values[i], at); v != nil {
+		if v := f.form.read(t.value, at); v != nil {
 			c.Attrs = append(c.Attrs, llm.Attr{Key: f.key, Value: v})
 		}
 	}
+}
+
+// put keeps fields in the order of their rows; the first one of a row stays.
+func put(all []told, t told) []told {
+	at := len(all)
+	for at > 0 && all[at-1].row >= t.row {
+		if at--; all[at].row == t.row {
+			return all
+		}
+	}
+	return slices.Insert(all, at, t)
 }
 
 func isSet(attrs []llm.Attr, key string) bool {
@@ -174,8 +201,11 @@ func (f valueForm) read(s string, at time.Time) any {
 		if d, ok := untilReset(s, at); ok {
 			return d
 		}
-	case whole:
+	case whole, most:
 		if n, err := strconv.ParseInt(s, 10, 64); err == nil && n >= 0 {
+			if f == most {
+				return canon.Int(n)
+			}
 			return n
 		}
 	}

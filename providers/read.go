@@ -7,15 +7,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spanwire/spanwire/internal/apierror"
 	"github.com/spanwire/spanwire/llm"
-	"github.com/spanwire/spanwire/providers/openai"
 )
 
 // observation is what watches a response: the reader, and who made it. A reload
 // may have replaced the table by the time the exchange is read.
 type observation struct {
 	row     *Row
-	dialect dialect
+	dialect *dialect
 	reader  Reader
 }
 
@@ -32,13 +32,16 @@ func (t *Table) Read(x *llm.Exchange) (*llm.Call, error) {
 		row = o.row
 	}
 	if row == nil { // no route matched
+		c.Attrs = nil
 		c.ErrorType, c.ErrorMessage = ownError(c, x)
 		return c, nil
 	}
 	c.Provider = row.Provider
-	d := row.dialectFor(x)
+	var d *dialect
 	if o != nil {
 		d = o.dialect
+	} else {
+		d = row.dialectFor(x)
 	}
 	err := d.readRequest(c, x)
 	if err != nil {
@@ -54,6 +57,9 @@ func (t *Table) Read(x *llm.Exchange) (*llm.Call, error) {
 	settleError(c, x)
 	if row.Local {
 		free(c)
+	}
+	if len(c.Attrs) == 0 {
+		c.Attrs = nil
 	}
 	return c, err
 }
@@ -74,7 +80,7 @@ func free(c *llm.Call) {
 }
 
 // finish reads the response: by what watched it, else from the copy.
-func finish(d dialect, o *observation, c *llm.Call, x *llm.Exchange) error {
+func finish(d *dialect, o *observation, c *llm.Call, x *llm.Exchange) error {
 	if x.OwnError != "" {
 		return nil // our own words
 	}
@@ -89,15 +95,22 @@ func finish(d dialect, o *observation, c *llm.Call, x *llm.Exchange) error {
 	return reader.Finish(c, x)
 }
 
+// usualAttrs is how many attributes a usual call carries at the most.
+const usualAttrs = 14
+
 // frame is what every exchange tells, whatever it was about.
 func frame(x *llm.Exchange) *llm.Call {
 	path, _, _ := strings.Cut(targetOf(x), "?")
-	c := &llm.Call{
-		ID: x.ID, Kind: llm.KindHTTP, Route: x.Provider,
-		Method: x.Method, Path: path, ServerAddress: x.Host, ServerPort: x.Port, Status: x.Status,
-		Start: x.Start, FirstByte: x.FirstByte, End: x.End, Ended: x.Ended,
-		RequestBytes: x.Request.Size, ResponseBytes: x.Response.Size,
-	}
+	made := &struct { // one piece of memory
+		call  llm.Call
+		attrs [usualAttrs]llm.Attr
+	}{}
+	c := &made.call
+	c.ID, c.Kind, c.Route = x.ID, llm.KindHTTP, x.Provider
+	c.Method, c.Path, c.ServerAddress, c.ServerPort, c.Status = x.Method, path, x.Host, x.Port, x.Status
+	c.Start, c.FirstByte, c.End, c.Ended = x.Start, x.FirstByte, x.End, x.Ended
+	c.RequestBytes, c.ResponseBytes = x.Request.Size, x.Response.Size
+	c.Attrs = made.attrs[:0]
 	if !x.Sent.IsZero() {
 		c.Overhead += max(x.Sent.Sub(x.Start), 0)
 	}
@@ -114,7 +127,7 @@ func settleError(c *llm.Call, x *llm.Exchange) {
 	if c.ErrorType == "" {
 		c.ErrorType, c.ErrorMessage = ownError(c, x)
 	}
-	c.ErrorMessage = openai.Scrub(c.ErrorMessage)
+	c.ErrorMessage = apierror.Scrub(c.ErrorMessage)
 }
 
 // ownError returns the error of an exchange of which the provider told none.

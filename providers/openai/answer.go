@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"slices"
 	"time"
+
+	"github.com/spanwire/spanwire/internal/apierror"
+	"github.com/spanwire/spanwire/internal/intake"
+	"github.com/spanwire/spanwire/internal/jsonwalk"
 )
 
-// Bounds on what is kept of one answer. What is past them is counted and left out.
+// Bounds on what is kept of one answer, beside [intake.MaxText]. What is past them is
+// counted and left out.
 const (
-	maxText    = 1 << 20 // bytes of text, arguments included, still escaped
 	maxChoices = 128
 	maxCalls   = 256 // tool calls in all
 	maxUsage   = 64 << 10
@@ -26,9 +30,9 @@ type answer struct {
 	choices                  []*choice
 	usage                    []byte // the provider's last word
 	fallback                 []byte // usage in a place that counts only when it stands nowhere else
-	err                      *apiError
+	err                      *apierror.Error
 
-	rhythm     rhythm
+	rhythm     intake.Rhythm
 	events     int
 	unreadable int  // events that are no JSON object
 	lastUsage  int  // event that brought the last usage
@@ -36,10 +40,13 @@ type answer struct {
 	bare       bool // the format has no end mark and no finish reason (Writer)
 	spliced    int  // how often the response id changed
 
-	kept  int   // bytes of text kept
-	lost  int64 // bytes of text past the bound
+	room  intake.Room
 	calls int
 	more  bool // choices or calls past the bound
+	owned bool // what is read stays as it is: texts need not be copied
+
+	first choice // most answers have one
+	only  [1]*choice
 
 	templates [2]template
 	turn      int
@@ -48,12 +55,11 @@ type answer struct {
 
 // choice is one choice of the answer.
 type choice struct {
-	index                               int
-	role, finish                        []byte
-	text, reasoning, refusal, voice     []byte // voice: transcript of audio
-	textN, reasoningN, refusalN, voiceN int    // bytes seen, kept or not
-	calls                               []*toolCall
-	function                            *toolCall // legacy function_call
+	index        int
+	role, finish []byte
+	texts        [numParts]intake.Text
+	calls        []*toolCall
+	function     *toolCall // legacy function_call
 }
 
 // read takes one chunk, or the whole object of a plain answer. ok is false when
@@ -61,95 +67,106 @@ type choice struct {
 // the same.
 func (a *answer) read(data []byte, at time.Time, whole bool) (ok bool) {
 	a.cur = sketch{}
+	a.owned = whole
 	var choices []byte
-	m := object(data)
-	for m.next() {
-		switch string(m.key) {
+	cur := jsonwalk.Read(data)
+	for o := cur.Object(); o.Next(); {
+		switch string(o.Key) {
 		case "id":
-			a.setID(m.val)
+			a.setID(cur.Value())
 		case "model":
-			a.set(&a.model, m.val)
+			a.set(&a.model, cur.Value())
 		case "service_tier":
-			a.set(&a.tier, m.val)
+			a.set(&a.tier, cur.Value())
 		case "system_fingerprint":
-			a.set(&a.fingerprint, m.val)
+			a.set(&a.fingerprint, cur.Value())
 		case "choices":
-			choices = m.val
+			if whole {
+				a.readChoices(&cur, at, true)
+			} else {
+				choices = cur.Value()
+			}
 		case "usage":
-			a.setUsage(&a.usage, m.val)
+			a.setUsage(&a.usage, cur.Value())
 		case "response": // the events of other endpoints wrap the object
-			a.readWrapped(m.val)
+			a.readWrapped(cur.Value())
 		case "x_groq":
-			a.readGroq(m.val)
+			a.readGroq(cur.Value())
 		case "error":
-			a.setError(m.val)
+			a.setError(cur.Value())
 		case "value":
-			a.readBare(m.val, at)
+			a.readBare(cur.Value(), at)
 		case "object":
-			if string(m.val) == `"error"` {
+			if string(cur.Value()) == `"error"` {
 				a.setError(data)
 			}
 		case "obfuscation", "p":
-			a.cur.padding = m.val
+			a.cur.padding = cur.Value()
 		}
 	}
-	// Choices last: their reading may depend on the id, wherever that stood. A chunk
-	// that was cut off brings none: what decides its meaning may be missing.
-	if ok = m.whole(); !ok && !whole {
-		return false
+	// The choices of a chunk last: their reading may depend on the id, wherever that
+	// stood. A chunk that was cut off brings none: what decides its meaning may be
+	// missing.
+	if ok = cur.Whole(); whole || !ok {
+		return ok
 	}
-	position := 0
-	for e := array(choices); e.next(); position++ {
-		a.readChoice(e.val, position, at, whole)
-	}
-	if ok && !whole {
-		a.learn(data)
-	}
-	return ok
+	list := jsonwalk.Read(choices)
+	a.readChoices(&list, at, false)
+	a.learn(data)
+	return true
 }
 
 // set takes a text that may come again, empty or changed. Empty ones say nothing.
 func (a *answer) set(dst *[]byte, val []byte) (changed bool) {
-	v := inner(val)
+	v := jsonwalk.Inner(val)
 	if len(v) == 0 || bytes.Equal(*dst, v) {
 		return false
 	}
-	*dst = append((*dst)[:0], clipRaw(v)...)
+	a.hold(dst, clipRaw(v))
 	a.forget()
 	return true
+}
+
+// hold keeps a text in place of what dst held.
+func (a *answer) hold(dst *[]byte, raw []byte) {
+	if a.owned {
+		*dst = raw[:len(raw):len(raw)]
+		return
+	}
+	*dst = append((*dst)[:0], raw...)
 }
 
 // setID keeps the first id that is one: some vendors begin with an empty one. A
 // change later means that another response was spliced in.
 func (a *answer) setID(val []byte) {
-	v := inner(val)
+	v := jsonwalk.Inner(val)
 	if len(v) == 0 || bytes.Equal(a.lastID, v) {
 		return
 	}
 	if len(a.id) == 0 {
-		a.id = append(a.id, clipRaw(v)...)
+		a.hold(&a.id, clipRaw(v))
 	} else {
 		a.spliced++
 	}
-	a.lastID = append(a.lastID[:0], clipRaw(v)...)
+	a.hold(&a.lastID, clipRaw(v))
 	a.forget()
 }
 
 func (a *answer) setUsage(dst *[]byte, val []byte) {
-	if !isObject(val) || len(val) > maxUsage {
+	if !jsonwalk.IsObject(val) || len(val) > maxUsage {
 		return
 	}
 	a.cur.special = true
 	a.lastUsage = a.events
-	*dst = append((*dst)[:0], val...)
+	a.hold(dst, val)
 }
 
 func (a *answer) setError(val []byte) {
-	if empty(val) {
+	if jsonwalk.Empty(val) {
 		return
 	}
 	a.cur.special = true
-	if e := parseError(val); e != nil {
+	if e := apierror.Parse(val); e != nil {
 		a.err = e
 	}
 }
@@ -157,30 +174,30 @@ func (a *answer) setError(val []byte) {
 // readGroq reads what Groq puts beside the chunk. Its usage repeats the other
 // one where both come: it is never added.
 func (a *answer) readGroq(val []byte) {
-	for m := object(val); m.next(); {
-		switch string(m.key) {
+	for m := jsonwalk.Object(val); m.Next(); {
+		switch string(m.Key) {
 		case "usage":
-			a.setUsage(&a.fallback, m.val)
+			a.setUsage(&a.fallback, m.Val)
 		case "error":
-			a.setError(m.val)
+			a.setError(m.Val)
 		}
 	}
 }
 
 // readWrapped reads the object of an endpoint whose events carry it as a member.
 func (a *answer) readWrapped(val []byte) {
-	for m := object(val); m.next(); {
-		switch string(m.key) {
+	for m := jsonwalk.Object(val); m.Next(); {
+		switch string(m.Key) {
 		case "id":
-			a.setID(m.val)
+			a.setID(m.Val)
 		case "model":
-			a.set(&a.model, m.val)
+			a.set(&a.model, m.Val)
 		case "service_tier":
-			a.set(&a.tier, m.val)
+			a.set(&a.tier, m.Val)
 		case "usage":
-			a.setUsage(&a.usage, m.val)
+			a.setUsage(&a.usage, m.Val)
 		case "error":
-			a.setError(m.val)
+			a.setError(m.Val)
 		}
 	}
 }
@@ -192,34 +209,42 @@ func (a *answer) readBare(val []byte, at time.Time) {
 	}
 	a.cur.special = true
 	a.bare = true
-	if c := a.choice(0); c != nil && a.keep(&c.text, &c.textN, inner(val)) {
-		a.rhythm.piece(at)
+	if c := a.choice(0); c != nil && a.keep(&c.texts[partText], jsonwalk.Inner(val)) {
+		a.rhythm.Piece(at)
 	}
 }
 
-// readChoice takes one element of choices.
-func (a *answer) readChoice(val []byte, position int, at time.Time, whole bool) {
-	var delta, message, text, finish, role []byte
-	index := 0
-	if whole {
-		index = position
+// readChoices takes the choices of a chunk or a plain answer.
+func (a *answer) readChoices(cur *jsonwalk.Cursor, at time.Time, whole bool) {
+	position := 0
+	for e := cur.Array(); e.Next(); position++ {
+		index := 0
+		if whole {
+			index = position
+		}
+		a.readChoice(cur, index, at, whole)
 	}
-	for m := object(val); m.next(); {
-		switch string(m.key) {
+}
+
+// readChoice takes one element of choices; index is its place where it tells none.
+func (a *answer) readChoice(cur *jsonwalk.Cursor, index int, at time.Time, whole bool) {
+	var delta, message, text, finish, role []byte
+	for o := cur.Object(); o.Next(); {
+		switch string(o.Key) {
 		case "index":
-			index = number(m.val)
+			index = number(cur.Value())
 		case "delta":
-			delta = m.val
+			delta = cur.Value()
 		case "message":
-			message = m.val
+			message = cur.Value()
 		case "text":
-			text = m.val
+			text = cur.Value()
 		case "finish_reason":
-			finish = inner(m.val)
+			finish = jsonwalk.Inner(cur.Value())
 		case "role":
-			role = m.val
+			role = cur.Value()
 		case "error":
-			a.setError(m.val)
+			a.setError(cur.Value())
 		}
 	}
 	c := a.choice(index)
@@ -231,11 +256,11 @@ func (a *answer) readChoice(val []byte, position int, at time.Time, whole bool) 
 	// Of a snapshot beside a delta the delta is new; in a plain answer the message
 	// is the whole, and a delta beside it is empty. A text beside either repeats it.
 	body := delta
-	if !isObject(delta) || whole && isObject(message) {
+	if !jsonwalk.IsObject(delta) || whole && jsonwalk.IsObject(message) {
 		body = message
 	}
 	before := a.cur.pieces
-	if isObject(body) {
+	if jsonwalk.IsObject(body) {
 		a.readDelta(c, body, whole)
 	} else {
 		a.setRole(c, role)
@@ -243,40 +268,40 @@ func (a *answer) readChoice(val []byte, position int, at time.Time, whole bool) 
 	}
 	if len(finish) > 0 {
 		a.cur.special = true
-		c.finish = append(c.finish[:0], clipRaw(finish)...)
+		a.hold(&c.finish, clipRaw(finish))
 	}
 	if a.cur.pieces > before && !whole {
-		a.rhythm.piece(at)
+		a.rhythm.Piece(at)
 	}
 }
 
 // readDelta takes the delta of a chunk, or the message of a plain answer.
 func (a *answer) readDelta(c *choice, body []byte, whole bool) {
 	var content, reasoning, reasoning2 []byte
-	for m := object(body); m.next(); {
-		switch string(m.key) {
+	for m := jsonwalk.Object(body); m.Next(); {
+		switch string(m.Key) {
 		case "role":
-			a.setRole(c, m.val)
+			a.setRole(c, m.Val)
 		case "content":
-			content = m.val
+			content = m.Val
 		case "reasoning_content":
-			reasoning = m.val
+			reasoning = m.Val
 		case "reasoning":
-			reasoning2 = m.val
+			reasoning2 = m.Val
 		case "refusal":
-			a.take(c, m.val, partRefusal)
+			a.take(c, m.Val, partRefusal)
 		case "tool_calls":
-			a.readCalls(c, m.val, whole)
+			a.readCalls(c, m.Val, whole)
 		case "function_call":
-			a.readFunction(c, m.val)
+			a.readFunction(c, m.Val)
 		case "audio":
-			if t := member(m.val, "transcript"); t != nil {
+			if t := jsonwalk.Member(m.Val, "transcript"); t != nil {
 				a.take(c, t, partVoice)
 			}
 		}
 	}
 	// Where both names come they carry the same text.
-	if empty(reasoning) {
+	if jsonwalk.Empty(reasoning) {
 		reasoning = reasoning2
 	}
 	a.take(c, reasoning, partReasoning)
@@ -290,19 +315,19 @@ func (a *answer) readDelta(c *choice, body []byte, whole bool) {
 // readParts reads content that is a list of parts: {type: text | thinking …}.
 func (a *answer) readParts(c *choice, list []byte) {
 	a.cur.special = true
-	for e := array(list); e.next(); {
-		if e.val[0] == '"' {
-			a.take(c, e.val, partText)
+	for e := jsonwalk.Array(list); e.Next(); {
+		if e.Val[0] == '"' {
+			a.take(c, e.Val, partText)
 			continue
 		}
-		for m := object(e.val); m.next(); {
-			switch string(m.key) {
+		for m := jsonwalk.Object(e.Val); m.Next(); {
+			switch string(m.Key) {
 			case "text", "output_text":
-				a.take(c, m.val, partText)
+				a.take(c, m.Val, partText)
 			case "refusal":
-				a.take(c, m.val, partRefusal)
+				a.take(c, m.Val, partRefusal)
 			case "thinking", "reasoning":
-				a.readThinking(c, m.val)
+				a.readThinking(c, m.Val)
 			}
 		}
 	}
@@ -313,10 +338,10 @@ func (a *answer) readThinking(c *choice, val []byte) {
 	if val[0] == '"' {
 		a.take(c, val, partReasoning)
 	}
-	for e := array(val); e.next(); {
-		if e.val[0] == '"' {
-			a.take(c, e.val, partReasoning)
-		} else if t := member(e.val, "text"); t != nil {
+	for e := jsonwalk.Array(val); e.Next(); {
+		if e.Val[0] == '"' {
+			a.take(c, e.Val, partReasoning)
+		} else if t := jsonwalk.Member(e.Val, "text"); t != nil {
 			a.take(c, t, partReasoning)
 		}
 	}
@@ -325,53 +350,38 @@ func (a *answer) readThinking(c *choice, val []byte) {
 // partKind is where a text of a choice goes.
 type partKind uint8
 
+// The kinds, in the order in which they make parts of a message.
 const (
-	partText partKind = iota
-	partReasoning
+	partReasoning partKind = iota
+	partText
+	partVoice // transcript of audio
 	partRefusal
-	partVoice
+	numParts
 )
-
-func (c *choice) part(k partKind) (dst *[]byte, n *int) {
-	switch k {
-	case partReasoning:
-		return &c.reasoning, &c.reasoningN
-	case partRefusal:
-		return &c.refusal, &c.refusalN
-	case partVoice:
-		return &c.voice, &c.voiceN
-	}
-	return &c.text, &c.textN
-}
 
 // take appends a text to a choice.
 func (a *answer) take(c *choice, val []byte, k partKind) {
-	raw := inner(val)
+	raw := jsonwalk.Inner(val)
 	if len(raw) == 0 {
 		return
 	}
-	dst, n := c.part(k)
-	a.keep(dst, n, raw)
+	a.keep(&c.texts[k], raw)
 	a.cur.pieces++
 	a.cur.kind, a.cur.val = k, raw
 }
 
-// keep appends text within the bound and reports whether there was any.
-func (a *answer) keep(dst *[]byte, n *int, raw []byte) bool {
-	*n += len(raw)
-	if room := maxText - a.kept; len(raw) > room {
-		a.lost += int64(len(raw) - room)
-		raw = trimEscape(raw[:room])
+// keep adds text within the bound and reports whether there was any.
+func (a *answer) keep(t *intake.Text, raw []byte) bool {
+	if a.owned {
+		return t.Hold(&a.room, raw)
 	}
-	a.kept += len(raw)
-	*dst = append(*dst, raw...)
-	return *n > 0
+	return t.Add(&a.room, raw)
 }
 
 func (a *answer) setRole(c *choice, val []byte) {
-	if v := inner(val); len(v) > 0 && !bytes.Equal(c.role, v) {
+	if v := jsonwalk.Inner(val); len(v) > 0 && !bytes.Equal(c.role, v) {
 		a.cur.special = true
-		c.role = append(c.role[:0], clipRaw(v)...)
+		a.hold(&c.role, clipRaw(v))
 	}
 }
 
@@ -386,6 +396,12 @@ func (a *answer) choice(index int) *choice {
 	if len(a.choices) == maxChoices {
 		a.more = true
 		return nil
+	}
+	if len(a.choices) == 0 {
+		a.first.index = index
+		a.only[0] = &a.first
+		a.choices = a.only[:]
+		return &a.first
 	}
 	c := &choice{index: index}
 	a.choices = append(a.choices, c)
@@ -416,10 +432,4 @@ func number(val []byte) int {
 }
 
 // clipRaw bounds short texts: names, ids, roles.
-func clipRaw(raw []byte) []byte {
-	const most = 1024
-	if len(raw) > most {
-		return trimEscape(raw[:most])
-	}
-	return raw
-}
+func clipRaw(raw []byte) []byte { return raw[:min(len(raw), 1024)] }

@@ -3,6 +3,8 @@ package openai
 import (
 	"bytes"
 	"strings"
+
+	"github.com/spanwire/spanwire/internal/jsonwalk"
 )
 
 // What an edit inserts: right behind the brace that opens the request, or behind
@@ -45,40 +47,40 @@ func (Dialect) Edit(body []byte) (at int, insert string, cut *Filter) {
 }
 
 func ask(body []byte) (at int, insert string) {
-	open := skipSpace(body, 0)
-	m := object(body)
+	open := jsonwalk.SkipSpace(body, 0)
+	m := jsonwalk.Object(body)
 	var stream, options int
 	var val []byte
-	for m.next() {
-		if bytes.IndexByte(m.key, '\\') >= 0 {
+	for m.Next() {
+		if bytes.IndexByte(m.Key, '\\') >= 0 {
 			return 0, "" // could be any name
 		}
-		switch string(m.key) {
+		switch string(m.Key) {
 		case "stream":
-			if stream++; string(m.val) != "true" {
+			if stream++; string(m.Val) != "true" {
 				return 0, ""
 			}
 		case "stream_options":
 			options++
-			val = m.val
+			val = m.Val
 		}
 	}
-	if !m.whole() || stream != 1 || options > 1 || skipSpace(body, m.i) != len(body) {
+	if !m.Whole() || stream != 1 || options > 1 || jsonwalk.SkipSpace(body, m.End()) != len(body) {
 		return 0, ""
 	}
 	if options == 0 {
 		return open + 1, askAll
 	}
-	if !isObject(val) {
+	if !jsonwalk.IsObject(val) {
 		return 0, ""
 	}
-	in, n := object(val), 0
-	for in.next() {
-		if n++; string(in.key) == "include_usage" || bytes.IndexByte(in.key, '\\') >= 0 {
+	in, n := jsonwalk.Object(val), 0
+	for in.Next() {
+		if n++; string(in.Key) == "include_usage" || bytes.IndexByte(in.Key, '\\') >= 0 {
 			return 0, ""
 		}
 	}
-	if !in.whole() {
+	if !in.Whole() {
 		return 0, ""
 	}
 	insert = askInside

@@ -1,19 +1,23 @@
 package openai
 
 import (
-	"bytes"
 	"fmt"
+	"strconv"
 
-	"github.com/tidwall/gjson"
-
+	"github.com/spanwire/spanwire/internal/apierror"
+	"github.com/spanwire/spanwire/internal/content"
+	"github.com/spanwire/spanwire/internal/intake"
+	"github.com/spanwire/spanwire/internal/jsonwalk"
+	"github.com/spanwire/spanwire/internal/toldcost"
 	"github.com/spanwire/spanwire/llm"
 )
 
-// fill writes what was read of the response into c.
-func (r *Reader) fill(c *llm.Call, x *llm.Exchange) {
+// fill writes what was read of the response into c. plain is the body of one that is no
+// stream, as far as it was kept.
+func (r *Reader) fill(c *llm.Call, x *llm.Exchange, plain []byte) {
 	a := &r.answer
-	if a.lost > 0 {
-		c.Problems = append(c.Problems, fmt.Sprintf("response: %d bytes of text past the first %d were not kept", a.lost, maxText))
+	if a.room.Lost > 0 {
+		c.Problems = append(c.Problems, fmt.Sprintf("response: %d bytes of text past the first %d were not kept", a.room.Lost, intake.MaxText))
 	}
 	if a.more {
 		c.Problems = append(c.Problems, fmt.Sprintf("response: only the first %d choices and %d tool calls were read", maxChoices, maxCalls))
@@ -21,82 +25,111 @@ func (r *Reader) fill(c *llm.Call, x *llm.Exchange) {
 	if a.unreadable > 0 && r.endpoint != other {
 		c.Problems = append(c.Problems, fmt.Sprintf("response stream: %d of %d events are not JSON objects", a.unreadable, a.events))
 	}
-	c.ResponseID = unescape(a.id)
-	if c.ResponseModel = unescape(a.model); c.ResponseModel == "" {
+	texts := jsonwalk.TextsOf(plain)
+	c.ResponseID = texts.Unescape(a.id)
+	if c.ResponseModel = jsonwalk.WordOf(a.model); c.ResponseModel == "" {
 		c.ResponseModel = x.ResponseHeader.Get("x-ms-served-model")
 	}
 	setText(c, "openai.response.service_tier", a.tier)
 	setText(c, "openai.response.system_fingerprint", a.fingerprint)
-	if r.form == events {
-		c.FirstToken = a.rhythm.first
-		c.Chunks = a.rhythm.chunks()
+	if r.stream() {
+		c.FirstToken = a.rhythm.First()
+		c.Chunks = a.rhythm.Chunks()
 	}
-	r.fillUsage(c, x)
-	c.ErrorType, c.ErrorMessage = r.errorFor(x.Status)
+	r.fillUsage(c, x, &texts)
+	c.ErrorType, c.ErrorMessage = r.errorOf(x.Status, plain)
 	switch r.endpoint {
 	case embeddings:
 		r.fillEmbeddings(c)
 	case chat, completions:
-		r.fillOutput(c)
+		r.fillOutput(c, &texts)
 	}
+}
+
+// errorOf returns the error of a response: what the body says, else what its status
+// says.
+func (r *Reader) errorOf(status int, plain []byte) (kind, message string) {
+	e := r.answer.err
+	if e == nil && status < 400 {
+		return "", ""
+	}
+	if status < 400 { // some put the code beside the error
+		if kind, message = apierror.Settle(status, nil, plain); kind != "" {
+			return kind, message
+		}
+	}
+	return apierror.Settle(status, e, plain)
 }
 
 func setText(c *llm.Call, key string, raw []byte) {
 	if len(raw) > 0 {
-		c.SetAttr(key, unescape(raw))
+		c.SetAttr(key, jsonwalk.AnyWord(raw))
 	}
 }
 
 // fillUsage sets usage, tier and cost.
-func (r *Reader) fillUsage(c *llm.Call, x *llm.Exchange) {
+func (r *Reader) fillUsage(c *llm.Call, x *llm.Exchange, texts *jsonwalk.Texts) {
 	a := &r.answer
 	raw := a.usage
 	if len(raw) == 0 {
 		raw = a.fallback
 	}
-	if u, ok := readUsage(raw); ok {
-		c.Usage = u
+	told, ok := readReport(raw)
+	if ok {
+		c.Usage = told.usage()
 		// Running totals of a stream that broke off are what had been used by then.
-		if r.form == events && r.endpoint != other && !r.ended() {
+		if r.stream() && r.endpoint != other && !r.ended() {
 			c.Usage.Source = llm.UsagePartial
 		}
 	}
-	c.UsageRaw = string(raw)
-	if c.Usage.Tier = unescape(a.tier); c.Usage.Tier == "" && len(raw) > 0 {
-		c.Usage.Tier = str(member(raw, "service_tier")) // Mistral
+	c.UsageRaw = texts.Keep(raw)
+	if c.Usage.Tier = jsonwalk.WordOf(a.tier); c.Usage.Tier == "" && len(raw) > 0 {
+		c.Usage.Tier = jsonwalk.Word(jsonwalk.Member(raw, "service_tier")) // Mistral
 	}
-	if total, ok := readCost(raw, x.ResponseHeader); ok {
+	var costs []byte
+	if told.cost {
+		costs = raw
+	}
+	if total, ok := toldcost.Of(costs, x.ResponseHeader); ok {
 		c.Cost = llm.Cost{Total: total, Source: llm.CostProvider, Status: llm.CostOK}
 	}
-	if !bytes.Contains(raw, []byte("time")) {
-		return
-	}
-	for _, t := range usageTimes {
-		if v := gjson.GetBytes(raw, t.path); v.Type == gjson.Number && v.Num >= 0 {
-			c.SetAttr(t.key, v.Num*t.unit)
-		}
+	if told.times {
+		usageTimes.set(c, raw)
 	}
 }
 
-// usageTimes are the timings that some vendors tell in their usage.
-var usageTimes = []struct {
-	path, key string
+// timings are members of a usage object that tell a time.
+type timings []struct {
+	name, key string
 	unit      float64 // seconds
-}{
+}
+
+// usageTimes are those that some vendors tell.
+var usageTimes = timings{
 	{"queue_time", "spanwire.vendor.queue_time", 1},
 	{"total_time", "spanwire.vendor.processing_time", 1},
 	{"time_to_first_token_ms", "spanwire.vendor.time_to_first_token", 1e-3},
 }
 
+func (ts timings) set(c *llm.Call, usage []byte) {
+	for _, t := range ts {
+		if v := jsonwalk.Member(usage, t.name); len(v) > 0 && v[0] >= '0' && v[0] <= '9' {
+			if f, err := strconv.ParseFloat(string(v), 64); err == nil {
+				c.SetAttr(t.key, f*t.unit)
+			}
+		}
+	}
+}
+
 func (r *Reader) fillEmbeddings(c *llm.Call) {
-	s := &r.frame
-	if s.vectors == 0 {
+	v := &r.vectors
+	if v.count == 0 {
 		return
 	}
-	c.SetAttr("spanwire.embeddings.count", int64(s.vectors))
+	c.SetAttr("spanwire.embeddings.count", int64(v.count))
 	// Base64 is of floats unless another form was asked for.
-	if s.dimensions > 0 && (!s.text || asked(c, "gen_ai.request.encoding_formats") == "base64") {
-		c.SetAttr("gen_ai.embeddings.dimension.count", int64(s.dimensions))
+	if v.dimensions > 0 && (!v.text || asked(c, "gen_ai.request.encoding_formats") == "base64") {
+		c.SetAttr("gen_ai.embeddings.dimension.count", v.dimensions)
 	}
 }
 
@@ -110,17 +143,28 @@ func asked(c *llm.Call, key string) string {
 }
 
 // fillOutput sets messages and finish reasons, one a choice.
-func (r *Reader) fillOutput(c *llm.Call) {
+func (r *Reader) fillOutput(c *llm.Call, texts *jsonwalk.Texts) {
 	a := &r.answer
+	if len(a.choices) == 0 {
+		return
+	}
+	usual := &struct { // what most answers are, in one piece of memory
+		messages [1]llm.Message
+		reasons  [1]string
+		parts    [1]llm.Part
+	}{}
+	c.Output, c.FinishReasons = usual.messages[:0], usual.reasons[:0]
 	told := false
+	var parts content.Parts
+	parts.Begin(usual.parts[:0])
 	for _, ch := range a.choices {
-		finish := unescape(ch.finish)
+		finish := jsonwalk.WordOf(ch.finish)
 		if finish == "" && r.cut() {
 			finish = "error" // it never finished
 		}
 		told = told || finish != ""
 		c.FinishReasons = append(c.FinishReasons, finish)
-		c.Output = append(c.Output, ch.message(finish))
+		c.Output = append(c.Output, ch.message(finish, &parts, texts))
 	}
 	if !told {
 		c.FinishReasons = nil
@@ -130,7 +174,7 @@ func (r *Reader) fillOutput(c *llm.Call) {
 // cut says that a choice without a finish reason did not come to its end.
 func (r *Reader) cut() bool {
 	a := &r.answer
-	if r.form == events {
+	if r.stream() {
 		return !a.bare && (!a.done || a.err != nil)
 	}
 	return r.broken
@@ -152,41 +196,40 @@ func finishName(raw string) string {
 	return raw
 }
 
-func (ch *choice) message(finish string) llm.Message {
-	m := llm.Message{Role: unescape(ch.role), FinishReason: finishName(finish)}
+// partTypes are the types of the parts that texts make.
+var partTypes = [numParts]string{llm.PartReasoning, llm.PartText, llm.PartText, llm.PartRefusal}
+
+func (ch *choice) message(finish string, parts *content.Parts, texts *jsonwalk.Texts) llm.Message {
+	m := llm.Message{Role: jsonwalk.WordOf(ch.role), FinishReason: finishName(finish)}
 	if m.Role == "" {
 		m.Role = "assistant"
 	}
-	add := func(kind string, raw []byte, n int) {
-		if n == 0 {
-			return
+	for kind := range ch.texts {
+		t := &ch.texts[kind]
+		if t.Seen == 0 {
+			continue
 		}
-		p := llm.Part{Type: kind, Content: unescape(raw)}
-		if n > len(raw) {
-			p.Size = int64(n)
+		p := parts.Add(partTypes[kind])
+		if p.Content = texts.Unescape(t.Raw); t.Seen > len(t.Raw) {
+			p.Size = int64(t.Seen)
 		}
-		m.Parts = append(m.Parts, p)
 	}
-	add(llm.PartReasoning, ch.reasoning, ch.reasoningN)
-	add(llm.PartText, ch.text, ch.textN)
-	add(llm.PartText, ch.voice, ch.voiceN)
-	add(llm.PartRefusal, ch.refusal, ch.refusalN)
 	for _, t := range ch.calls {
-		m.Parts = append(m.Parts, t.part())
+		t.fill(parts.Add(llm.PartToolCall), texts)
 	}
 	if ch.function != nil {
-		m.Parts = append(m.Parts, ch.function.part())
+		ch.function.fill(parts.Add(llm.PartToolCall), texts)
 	}
+	m.Parts = parts.Done()
 	return m
 }
 
-func (t *toolCall) part() llm.Part {
-	p := llm.Part{Type: llm.PartToolCall, ID: unescape(t.id), Name: unescape(t.name), Arguments: unescape(t.args)}
+func (t *toolCall) fill(p *llm.Part, texts *jsonwalk.Texts) {
+	p.ID, p.Name, p.Arguments = texts.Unescape(t.id), jsonwalk.WordOf(t.name), texts.Unescape(t.args.Raw)
 	if len(t.object) > 0 {
-		p.Arguments = compactJSON(t.object)
+		p.Arguments = content.Compact(t.object)
 	}
-	if t.argsN > len(t.args) {
-		p.Size = int64(t.argsN)
+	if t.args.Seen > len(t.args.Raw) {
+		p.Size = int64(t.args.Seen)
 	}
-	return p
 }

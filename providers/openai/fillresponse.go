@@ -9,6 +9,7 @@ import (
 	"github.com/spanwire/spanwire/internal/apierror"
 	"github.com/spanwire/spanwire/internal/intake"
 	"github.com/spanwire/spanwire/internal/jsonwalk"
+	"github.com/spanwire/spanwire/internal/toldcost"
 	"github.com/spanwire/spanwire/llm"
 )
 
@@ -154,7 +155,7 @@ func (r *response) fillUsage(c *llm.Call, h llm.Header, n tally) {
 	}
 	r.addFees(&u, n)
 	c.Usage = u
-	if total, ok := readCost(r.usage, h); ok {
+	if total, ok := toldcost.Of(r.usage, h); ok {
 		c.Cost = llm.Cost{Total: total, Source: llm.CostProvider, Status: llm.CostOK}
 	}
 	c.Steps = r.steps(&u, n)

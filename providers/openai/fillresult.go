@@ -3,6 +3,7 @@ package openai
 import (
 	"github.com/spanwire/spanwire/internal/apierror"
 	"github.com/spanwire/spanwire/internal/jsonwalk"
+	"github.com/spanwire/spanwire/internal/toldcost"
 	"github.com/spanwire/spanwire/llm"
 )
 
@@ -106,7 +107,7 @@ func (r *result) fillUsage(c *llm.Call, x *llm.Exchange) {
 	if !ok {
 		u = llm.Usage{Source: llm.UsageReported}
 	}
-	if total, told := readCost(r.usage, x.ResponseHeader); told {
+	if total, told := toldcost.Of(r.usage, x.ResponseHeader); told {
 		c.Cost = llm.Cost{Total: total, Source: llm.CostProvider, Status: llm.CostOK}
 	}
 	if x.Status < 400 && r.err == nil {

@@ -3,6 +3,7 @@ package openai
 import (
 	"bytes"
 
+	"github.com/spanwire/spanwire/internal/jsonwalk"
 	"github.com/spanwire/spanwire/internal/sse"
 )
 
@@ -112,18 +113,18 @@ func isAdded(event []byte) bool {
 		return false
 	}
 	var none, usage bool
-	m := object(bytes.TrimSpace(ev.Data))
-	for m.next() {
-		switch string(m.key) {
+	m := jsonwalk.Object(bytes.TrimSpace(ev.Data))
+	for m.Next() {
+		switch string(m.Key) {
 		case "choices":
-			none = m.val[0] == '[' && empty(m.val)
+			none = m.Val[0] == '[' && jsonwalk.Empty(m.Val)
 		case "usage":
-			usage = isObject(m.val)
+			usage = jsonwalk.IsObject(m.Val)
 		case "error":
-			if !isNull(m.val) {
+			if !jsonwalk.IsNull(m.Val) {
 				return false
 			}
 		}
 	}
-	return m.whole() && none && usage
+	return m.Whole() && none && usage
 }

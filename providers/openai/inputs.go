@@ -1,9 +1,8 @@
 package openai
 
 import (
-	"bytes"
-	"encoding/json"
-
+	"github.com/spanwire/spanwire/internal/content"
+	"github.com/spanwire/spanwire/internal/jsonwalk"
 	"github.com/spanwire/spanwire/llm"
 )
 
@@ -11,73 +10,81 @@ import (
 // is how many there are.
 const partTokens = "token_ids"
 
-// readPrompts reads the prompt of completions, or the input of embeddings: a text,
-// a list of texts, a list of token numbers, a list of such lists, or parts.
-func readPrompts(val []byte) []llm.Message {
-	if len(val) == 0 {
-		return nil
-	}
-	if val[0] != '[' {
-		if p, ok := promptPart(val); ok {
-			return []llm.Message{{Role: "user", Parts: []llm.Part{p}}}
+// prompts reads the prompt of completions, or the input of embeddings: a text, a list
+// of texts, a list of token numbers, a list of such lists, or parts.
+func (p *prompt) prompts(cur *jsonwalk.Cursor) (ms []llm.Message) {
+	add := func() { ms = append(ms, llm.Message{Role: "user", Parts: p.parts.Done()}) }
+	if cur.Peek() != '[' {
+		if p.one(cur) {
+			add()
 		}
-		return nil
+		return ms
 	}
-	var ms []llm.Message
 	numbers := int64(0)
-	for e := array(val); e.next(); {
-		if p, ok := promptPart(e.val); ok {
-			ms = append(ms, llm.Message{Role: "user", Parts: []llm.Part{p}})
-			continue
-		}
-		if content := member(e.val, "content"); isObject(e.val) && len(content) > 0 { // several parts embedded as one
-			ms = append(ms, llm.Message{Role: "user", Parts: readContent(content)})
-			continue
-		}
-		if c := e.val[0]; c >= '0' && c <= '9' {
+	for a := cur.Array(); a.Next(); {
+		if c := cur.Peek(); c >= '0' && c <= '9' {
 			numbers++
+		} else if p.one(cur) {
+			add()
 		}
 	}
 	if numbers > 0 {
-		ms = append(ms, llm.Message{Role: "user", Parts: []llm.Part{{Type: partTokens, Size: numbers}}})
+		p.parts.Add(partTokens).Size = numbers
+		add()
 	}
 	return ms
 }
 
-// promptPart reads one prompt.
-func promptPart(val []byte) (llm.Part, bool) {
-	switch val[0] {
+// one adds the parts of one prompt and says whether it is any.
+func (p *prompt) one(cur *jsonwalk.Cursor) bool {
+	switch cur.Peek() {
 	case '"':
-		return llm.Part{Type: llm.PartText, Content: str(val)}, true
+		p.parts.Add(llm.PartText).Content = p.texts.Str(cur.Value())
 	case '[':
 		n := int64(0)
-		for e := array(val); e.next(); {
+		for a := cur.Array(); a.Next(); {
 			n++
 		}
-		return llm.Part{Type: partTokens, Size: n}, true
+		p.parts.Add(partTokens).Size = n
 	case '{':
-		for _, key := range []string{"type", "text"} {
-			if member(val, key) != nil {
-				return readPart(val), true
-			}
-		}
-		if img := member(val, "image"); len(img) > 0 && img[0] == '"' {
-			return linkPart(img, "image"), true
+		return p.composed(cur.Value())
+	default:
+		return false
+	}
+	return true
+}
+
+// composed adds a prompt that is an object: a part, or several that are embedded as
+// one.
+func (p *prompt) composed(val []byte) bool {
+	for _, key := range []string{"type", "text"} {
+		if jsonwalk.Member(val, key) != nil {
+			p.part(val)
+			return true
 		}
 	}
-	return llm.Part{}, false
+	if img := jsonwalk.Member(val, "image"); len(img) > 0 && img[0] == '"' {
+		p.parts.Put(content.Link(img, "image"))
+		return true
+	}
+	body := jsonwalk.Member(val, "content")
+	if len(body) == 0 {
+		return false
+	}
+	p.content(body)
+	return true
 }
 
 // readTools reads tool definitions.
 func readTools(list []byte) (tools []llm.Tool) {
-	for e := array(list); e.next(); {
-		if !isObject(e.val) {
+	for e := jsonwalk.Array(list); e.Next(); {
+		if !jsonwalk.IsObject(e.Val) {
 			continue
 		}
-		kind := str(member(e.val, "type"))
-		def := e.val
+		kind := jsonwalk.Str(jsonwalk.Member(e.Val, "type"))
+		def := e.Val
 		for _, key := range []string{"function", "custom"} {
-			if d := member(e.val, key); isObject(d) {
+			if d := jsonwalk.Member(e.Val, key); jsonwalk.IsObject(d) {
 				def = d
 				break
 			}
@@ -93,9 +100,9 @@ func readTools(list []byte) (tools []llm.Tool) {
 
 // readFunctions reads legacy function definitions.
 func readFunctions(list []byte) (tools []llm.Tool) {
-	for e := array(list); e.next(); {
-		if isObject(e.val) {
-			t := readTool(e.val)
+	for e := jsonwalk.Array(list); e.Next(); {
+		if jsonwalk.IsObject(e.Val) {
+			t := readTool(e.Val)
 			t.Type = "function"
 			tools = append(tools, t)
 		}
@@ -104,27 +111,15 @@ func readFunctions(list []byte) (tools []llm.Tool) {
 }
 
 func readTool(def []byte) (t llm.Tool) {
-	for m := object(def); m.next(); {
-		switch string(m.key) {
+	for m := jsonwalk.Object(def); m.Next(); {
+		switch string(m.Key) {
 		case "name":
-			t.Name = str(m.val)
+			t.Name = jsonwalk.Str(m.Val)
 		case "description":
-			t.Description = str(m.val)
+			t.Description = jsonwalk.Str(m.Val)
 		case "parameters", "input_schema":
-			t.Parameters = compactJSON(m.val)
+			t.Parameters = content.Compact(m.Val)
 		}
 	}
 	return t
-}
-
-// compactJSON returns a value without blanks, or as it is when it is no JSON.
-func compactJSON(val []byte) string {
-	if isNull(val) {
-		return ""
-	}
-	var b bytes.Buffer
-	if json.Compact(&b, val) != nil {
-		return string(val)
-	}
-	return b.String()
 }

@@ -239,7 +239,9 @@ func itemPart(val []byte) (p llm.Part, ok bool) {
 	if !complete(val) {
 		return llm.Part{}, false
 	}
-	return readPart(val), true
+	var one prompt
+	one.part(val)
+	return one.parts.Done()[0], true
 }
 
 // mediaPart reads an image by link, by data, or by the id of a file.

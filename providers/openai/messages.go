@@ -1,269 +1,235 @@
 package openai
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"strings"
 
+	"github.com/spanwire/spanwire/internal/content"
+	"github.com/spanwire/spanwire/internal/jsonwalk"
 	"github.com/spanwire/spanwire/llm"
 )
 
-// readMessages brings messages into the neutral form (telemetry reference,
-// section 3). The list may have been cut off.
-func readMessages(list []byte) (ms []llm.Message) {
-	for e := array(list); e.next(); {
-		if isObject(e.val) {
-			ms = append(ms, readMessage(e.val))
+// prompt brings messages into the neutral form (telemetry reference, section 3).
+type prompt struct {
+	texts jsonwalk.Texts // of the body that the messages are in
+	parts content.Parts
+}
+
+// messages reads the messages that the cursor stands before. The list may have been
+// cut off.
+func (p *prompt) messages(cur *jsonwalk.Cursor) (ms []llm.Message) {
+	for a := cur.Array(); a.Next(); {
+		if cur.Peek() == '{' {
+			if ms == nil {
+				usual := &struct { // what short prompts are, in one piece of memory
+					messages [2]llm.Message
+					parts    [2]llm.Part
+				}{}
+				ms = usual.messages[:0]
+				p.parts.Begin(usual.parts[:0])
+			}
+			ms = append(ms, p.message(cur))
 		}
 	}
 	return ms
 }
 
-func readMessage(val []byte) llm.Message {
+func (p *prompt) message(cur *jsonwalk.Cursor) llm.Message {
 	var msg llm.Message
-	var content, calls, function, callID, reasoning, refusal []byte
-	for m := object(val); m.next(); {
-		switch string(m.key) {
+	var body, calls, function, callID, reasoning, refusal []byte
+	for o := cur.Object(); o.Next(); {
+		switch string(o.Key) {
 		case "role":
-			msg.Role = str(m.val)
+			msg.Role = jsonwalk.Word(cur.Value())
 		case "name":
-			msg.Name = str(m.val)
+			msg.Name = jsonwalk.Word(cur.Value())
 		case "content":
-			content = m.val
+			body = cur.Value()
 		case "tool_calls":
-			calls = m.val
+			calls = cur.Value()
 		case "function_call":
-			function = m.val
+			function = cur.Value()
 		case "tool_call_id":
-			callID = m.val
+			callID = cur.Value()
 		case "reasoning_content":
-			reasoning = m.val
+			reasoning = cur.Value()
 		case "reasoning":
-			if len(reasoning) == 0 {
-				reasoning = m.val
+			if v := cur.Value(); len(reasoning) == 0 {
+				reasoning = v
 			}
 		case "refusal":
-			refusal = m.val
+			refusal = cur.Value()
 		}
 	}
 	if msg.Role == "tool" || msg.Role == "function" {
-		msg.Parts = toolResult(content, str(callID), msg.Name)
+		p.toolResult(body, p.texts.Str(callID), msg.Name)
+		msg.Parts = p.parts.Done()
 		return msg
 	}
-	if s := str(reasoning); s != "" {
-		msg.Parts = append(msg.Parts, llm.Part{Type: llm.PartReasoning, Content: s})
-	}
-	msg.Parts = append(msg.Parts, readContent(content)...)
-	if s := str(refusal); s != "" {
-		msg.Parts = append(msg.Parts, llm.Part{Type: llm.PartRefusal, Content: s})
-	}
-	for e := array(calls); e.next(); {
-		if isObject(e.val) {
-			msg.Parts = append(msg.Parts, readCallPart(e.val))
+	p.text(llm.PartReasoning, reasoning)
+	p.content(body)
+	p.text(llm.PartRefusal, refusal)
+	for e := jsonwalk.Array(calls); e.Next(); {
+		if jsonwalk.IsObject(e.Val) {
+			p.call(e.Val)
 		}
 	}
-	if isObject(function) {
-		var p callPiece
-		if p.readFunction(function); len(p.name) > 0 {
-			msg.Parts = append(msg.Parts, p.part())
+	if jsonwalk.IsObject(function) {
+		var c callPiece
+		if c.readFunction(function); len(c.name) > 0 {
+			p.callPart(&c)
 		}
 	}
+	msg.Parts = p.parts.Done()
 	return msg
 }
 
-func readCallPart(val []byte) llm.Part {
-	var p callPiece
-	p.read(val)
-	return p.part()
-}
-
-func (p *callPiece) part() llm.Part {
-	part := llm.Part{Type: llm.PartToolCall, ID: unescape(p.id), Name: unescape(p.name)}
-	if len(p.args) > 0 && p.args[0] == '"' {
-		part.Arguments = str(p.args)
-	} else if !isNull(p.args) {
-		part.Arguments = string(p.args)
+// text adds a part of a text, unless it says nothing.
+func (p *prompt) text(kind string, val []byte) {
+	if len(val) > 0 && val[0] == '"' {
+		if s := p.texts.Str(val); s != "" {
+			p.parts.Add(kind).Content = s
+		}
 	}
-	return part
 }
 
-// toolResult makes the one part that answers a tool call, and parts for what in
-// it is no text.
-func toolResult(content []byte, id, name string) []llm.Part {
-	res := llm.Part{Type: llm.PartToolCallResponse, ID: id, Name: name}
-	var rest []llm.Part
-	if len(content) > 0 && content[0] == '[' {
+// call adds a tool call.
+func (p *prompt) call(val []byte) {
+	var c callPiece
+	c.read(val)
+	p.callPart(&c)
+}
+
+func (p *prompt) callPart(c *callPiece) {
+	part := p.parts.Add(llm.PartToolCall)
+	part.ID, part.Name = p.texts.Unescape(c.id), jsonwalk.WordOf(c.name)
+	if len(c.args) > 0 && c.args[0] == '"' {
+		part.Arguments = p.texts.Str(c.args)
+	} else if !jsonwalk.IsNull(c.args) {
+		part.Arguments = p.texts.Keep(c.args)
+	}
+}
+
+// toolResult adds the one part that answers a tool call, and parts for what in it is
+// no text.
+func (p *prompt) toolResult(body []byte, id, name string) {
+	response := ""
+	switch {
+	case len(body) > 0 && body[0] == '[':
+		all := prompt{texts: p.texts}
+		all.content(body)
+		p.texts = all.texts
 		var texts []string
-		for _, p := range readContent(content) {
-			if p.Type == llm.PartText {
-				texts = append(texts, p.Content)
+		var rest []llm.Part
+		for _, part := range all.parts.Done() {
+			if part.Type == llm.PartText {
+				texts = append(texts, part.Content)
 			} else {
-				rest = append(rest, p)
+				rest = append(rest, part)
 			}
 		}
-		res.Response = strings.Join(texts, "\n")
-	} else if isObject(content) {
-		res.Response = string(content)
-	} else {
-		res.Response = str(content)
+		p.result(id, name, strings.Join(texts, "\n"))
+		p.parts.Put(rest...)
+		return
+	case jsonwalk.IsObject(body):
+		response = p.texts.Keep(body)
+	default:
+		response = p.texts.Str(body)
 	}
-	return append([]llm.Part{res}, rest...)
+	p.result(id, name, response)
 }
 
-// readContent reads content that is a text or a list of parts.
-func readContent(val []byte) (parts []llm.Part) {
-	if s := str(val); s != "" {
-		return []llm.Part{{Type: llm.PartText, Content: s}}
-	}
-	for e := array(val); e.next(); {
-		if e.val[0] == '"' {
-			parts = append(parts, llm.Part{Type: llm.PartText, Content: str(e.val)})
-		} else if isObject(e.val) {
-			parts = append(parts, readPart(e.val))
+func (p *prompt) result(id, name, response string) {
+	part := p.parts.Add(llm.PartToolCallResponse)
+	part.ID, part.Name, part.Response = id, name, response
+}
+
+// content adds content that is a text or a list of parts.
+func (p *prompt) content(val []byte) {
+	p.text(llm.PartText, val)
+	for e := jsonwalk.Array(val); e.Next(); {
+		if e.Val[0] == '"' {
+			p.parts.Add(llm.PartText).Content = p.texts.Str(e.Val)
+		} else if jsonwalk.IsObject(e.Val) {
+			p.part(e.Val)
 		}
 	}
-	return parts
 }
 
-// readPart reads one part of a list. A part of a kind that is not known keeps its
-// kind and its size.
-func readPart(val []byte) llm.Part {
-	kind := str(member(val, "type"))
+// part adds one part of a list. A part of a kind that is not known keeps its kind and
+// its size.
+func (p *prompt) part(val []byte) {
+	kind := jsonwalk.Word(jsonwalk.Member(val, "type"))
 	switch kind {
 	case "text", "input_text", "output_text":
-		return llm.Part{Type: llm.PartText, Content: str(member(val, "text"))}
+		p.parts.Add(llm.PartText).Content = p.texts.Str(jsonwalk.Member(val, "text"))
+		return
 	case "refusal":
-		return llm.Part{Type: llm.PartRefusal, Content: str(member(val, "refusal"))}
-	case "thinking", "reasoning":
-		return thinkingPart(val)
-	case "image_url", "input_image", "video_url", "audio_url":
-		modality, _, _ := strings.Cut(strings.TrimPrefix(kind, "input_"), "_")
-		url := member(val, kind)
-		if kind == "input_image" {
-			url = member(val, "image_url")
+		p.parts.Add(llm.PartRefusal).Content = p.texts.Str(jsonwalk.Member(val, "refusal"))
+		return
+	case "":
+		if text := jsonwalk.Member(val, "text"); len(text) > 0 {
+			p.parts.Add(llm.PartText).Content = p.texts.Str(text)
+			return
 		}
-		if isObject(url) {
-			url = member(url, "url")
-		}
-		return linkPart(url, modality)
-	case "input_audio":
-		audio := member(val, "input_audio")
-		p := blobPart(inner(member(audio, "data")), "audio", "")
-		if f := str(member(audio, "format")); f != "" {
-			p.MIMEType = "audio/" + f
-		}
-		return p
-	case "file", "input_file":
-		return filePart(val)
-	}
-	if kind == "" && len(member(val, "text")) > 0 {
-		return llm.Part{Type: llm.PartText, Content: str(member(val, "text"))}
-	}
-	if kind == "" {
 		kind = "unknown"
 	}
-	return llm.Part{Type: clip(kind, 64), Size: int64(len(val))}
+	if part, ok := mediaOf(kind, val); ok {
+		p.parts.Put(part)
+		return
+	}
+	p.parts.Add(jsonwalk.Clip(kind, 64)).Size = int64(len(val))
+}
+
+// mediaOf reads a part that is no plain text; ok is false when its kind is not known.
+func mediaOf(kind string, val []byte) (part llm.Part, ok bool) {
+	switch kind {
+	case "thinking", "reasoning":
+		return thinkingPart(val), true
+	case "image_url", "input_image", "video_url", "audio_url":
+		modality, _, _ := strings.Cut(strings.TrimPrefix(kind, "input_"), "_")
+		url := jsonwalk.Member(val, kind)
+		if kind == "input_image" {
+			url = jsonwalk.Member(val, "image_url")
+		}
+		if jsonwalk.IsObject(url) {
+			url = jsonwalk.Member(url, "url")
+		}
+		return content.Link(url, modality), true
+	case "input_audio":
+		audio := jsonwalk.Member(val, "input_audio")
+		part = content.Blob(jsonwalk.Inner(jsonwalk.Member(audio, "data")), "audio", "")
+		if f := jsonwalk.Str(jsonwalk.Member(audio, "format")); f != "" {
+			part.MIMEType = "audio/" + f
+		}
+		return part, true
+	case "file", "input_file":
+		return filePart(val), true
+	}
+	return part, false
 }
 
 // thinkingPart reads reasoning that is sent back: a text or a list of text parts.
 func thinkingPart(val []byte) llm.Part {
-	body := member(val, "thinking")
+	body := jsonwalk.Member(val, "thinking")
 	if body == nil {
-		body = member(val, "text")
+		body = jsonwalk.Member(val, "text")
 	}
-	p := llm.Part{Type: llm.PartReasoning, Content: str(body)}
-	for e := array(body); e.next(); {
-		p.Content += str(member(e.val, "text"))
+	p := llm.Part{Type: llm.PartReasoning, Content: jsonwalk.Str(body)}
+	for e := jsonwalk.Array(body); e.Next(); {
+		p.Content += jsonwalk.Str(jsonwalk.Member(e.Val, "text"))
 	}
 	return p
 }
 
 func filePart(val []byte) llm.Part {
-	file := member(val, "file")
-	if !isObject(file) {
+	file := jsonwalk.Member(val, "file")
+	if !jsonwalk.IsObject(file) {
 		file = val
 	}
-	if data := member(file, "file_data"); len(data) > 2 {
-		p := linkPart(data, "document")
-		p.Name = str(member(file, "filename"))
+	if data := jsonwalk.Member(file, "file_data"); len(data) > 2 {
+		p := content.Link(data, "document")
+		p.Name = jsonwalk.Str(jsonwalk.Member(file, "filename"))
 		return p
 	}
-	return llm.Part{Type: llm.PartFile, ID: str(member(file, "file_id")), Name: str(member(file, "filename")), Modality: "document"}
-}
-
-// linkPart makes a part of a URL: data in it becomes a blob, of which size and
-// digest are kept.
-func linkPart(val []byte, modality string) llm.Part {
-	raw := inner(val)
-	if rest, ok := strings.CutPrefix(string(raw[:min(len(raw), 256)]), "data:"); ok {
-		head, _, ok := strings.Cut(rest, ",")
-		if !ok {
-			return blobPart(raw, modality, "")
-		}
-		mime, _, _ := strings.Cut(head, ";")
-		return blobPart(raw[len("data:")+len(head)+1:], modality, unescapeSlashes(mime))
-	}
-	if len(raw) > maxLink || modality == "document" && !strings.Contains(string(raw[:min(len(raw), 16)]), "://") {
-		return blobPart(raw, modality, "") // base64 without the data: frame
-	}
-	return llm.Part{Type: llm.PartURI, Modality: modality, URI: cleanURI(unescape(raw))}
-}
-
-// maxLink is how long a URL may be; what is longer is data.
-const maxLink = 4096
-
-func unescapeSlashes(s string) string { return strings.ReplaceAll(s, `\/`, "/") }
-
-// blobPart keeps size and digest of bytes in a message, as they were sent.
-func blobPart(raw []byte, modality, mime string) llm.Part {
-	p := llm.Part{Type: llm.PartBlob, Modality: modality, MIMEType: clip(mime, 128), Size: int64(len(raw))}
-	sum := sha256.Sum256(raw)
-	p.SHA256 = hex.EncodeToString(sum[:])
-	return p
-}
-
-// cleanURI takes credentials out of a URL: user and password, and every query
-// parameter that signs or authorises (wire reference, section 15.3).
-func cleanURI(uri string) string {
-	rest, query, hasQuery := strings.Cut(uri, "?")
-	if scheme, tail, ok := strings.Cut(rest, "://"); ok {
-		host, path, slash := strings.Cut(tail, "/")
-		if i := strings.LastIndexByte(host, '@'); i >= 0 {
-			if rest = scheme + "://" + host[i+1:]; slash {
-				rest += "/" + path
-			}
-		}
-	}
-	if !hasQuery {
-		return rest
-	}
-	var keep []string
-	for pair := range strings.SplitSeq(query, "&") {
-		name, _, _ := strings.Cut(pair, "=")
-		if !secretParam(name) {
-			keep = append(keep, pair)
-		}
-	}
-	if len(keep) == 0 {
-		return rest
-	}
-	return rest + "?" + strings.Join(keep, "&")
-}
-
-// secretParam says whether a query parameter signs a URL or authorises: those of
-// S3, Google, Azure and CloudFront, and the plain names.
-func secretParam(name string) bool {
-	name = strings.ToLower(name)
-	for _, prefix := range []string{"x-amz-", "x-goog-", "x-ms-", "x-oss-", "x-cos-"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	switch name {
-	case "sig", "signature", "se", "st", "sp", "sv", "sr", "spr", "skoid", "sktid", "skt", "ske", "sks", "skv", "rscd",
-		"policy", "key-pair-id", "expires", "awsaccesskeyid", "googleaccessid", "ossaccesskeyid",
-		"token", "access_token", "id_token", "auth", "authorization", "key", "api_key", "apikey", "api-key", "secret", "password", "sign", "hmac", "jwt":
-		return true
-	}
-	return strings.Contains(name, "%")
+	return llm.Part{Type: llm.PartFile, ID: jsonwalk.Str(jsonwalk.Member(file, "file_id")), Name: jsonwalk.Str(jsonwalk.Member(file, "filename")), Modality: "document"}
 }

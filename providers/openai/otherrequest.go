@@ -97,11 +97,13 @@ type resultRequest struct {
 	c     *llm.Call
 	kind  endpoint
 	parts []llm.Part // of the one message that the fields make
+
+	prompt prompt // messages and prompts
 }
 
 // member reads one member of a JSON request.
 func (q *resultRequest) member(key string, val []byte) {
-	c := q.c
+	c, cur := q.c, jsonwalk.Read(val)
 	switch key {
 	case "model":
 		if s := jsonwalk.Str(val); s != "" {
@@ -116,7 +118,7 @@ func (q *resultRequest) member(key string, val []byte) {
 		q.text(val)
 	case "input":
 		if q.kind == moderation {
-			c.Input = append(c.Input, readPrompts(val)...)
+			c.Input = append(c.Input, q.prompt.prompts(&cur)...)
 			return
 		}
 		q.text(val)
@@ -125,9 +127,10 @@ func (q *resultRequest) member(key string, val []byte) {
 			c.System = append(c.System, llm.Part{Type: llm.PartText, Content: s})
 		}
 	case "additional_messages", "messages":
-		c.Input = append(c.Input, readMessages(val)...)
+		c.Input = append(c.Input, q.prompt.messages(&cur)...)
 	case "thread":
-		c.Input = append(c.Input, readMessages(jsonwalk.Member(val, "messages"))...)
+		cur = jsonwalk.Read(jsonwalk.Member(val, "messages"))
+		c.Input = append(c.Input, q.prompt.messages(&cur)...)
 	case "tools":
 		c.Tools = append(c.Tools, readTools(val)...)
 	case "image", "images", "mask", "document":

@@ -1,147 +1,61 @@
 package openai
 
 import (
-	"strconv"
-	"strings"
-
-	"github.com/tidwall/gjson"
-
+	"github.com/spanwire/spanwire/internal/jsonwalk"
+	param "github.com/spanwire/spanwire/internal/params"
 	"github.com/spanwire/spanwire/llm"
 )
 
-// form of a parameter's value.
-type valueForm uint8
-
-const (
-	asDouble valueForm = iota
-	asInt
-	asText
-	asTexts // a text or a list of texts, as a list
-	asBool
-	asJSON // verbatim, bounded
-)
-
-// params maps the members of a request to span attributes (telemetry reference,
+// chatParams maps the members of a request to span attributes (telemetry reference,
 // section 1; wire reference, section 4.1). Adding an attribute read off the
 // request is one row.
-var params = map[string]struct {
-	key  string
-	form valueForm
-}{
-	"temperature":           {"gen_ai.request.temperature", asDouble},
-	"top_p":                 {"gen_ai.request.top_p", asDouble},
-	"top_k":                 {"gen_ai.request.top_k", asDouble},
-	"frequency_penalty":     {"gen_ai.request.frequency_penalty", asDouble},
-	"presence_penalty":      {"gen_ai.request.presence_penalty", asDouble},
-	"max_tokens":            {"gen_ai.request.max_tokens", asInt},
-	"max_completion_tokens": {"gen_ai.request.max_tokens", asInt},
-	"seed":                  {"gen_ai.request.seed", asInt},
-	"random_seed":           {"gen_ai.request.seed", asInt},
-	"n":                     {"gen_ai.request.choice.count", asInt},
-	"stop":                  {"gen_ai.request.stop_sequences", asTexts},
-	"reasoning_effort":      {"gen_ai.request.reasoning.level", asText},
-	"encoding_format":       {"gen_ai.request.encoding_formats", asTexts},
-	"dimensions":            {"gen_ai.embeddings.dimension.count", asInt},
+var chatParams = param.Table{
+	"temperature":           {Key: "gen_ai.request.temperature", Form: param.Double},
+	"top_p":                 {Key: "gen_ai.request.top_p", Form: param.Double},
+	"top_k":                 {Key: "gen_ai.request.top_k", Form: param.Double},
+	"frequency_penalty":     {Key: "gen_ai.request.frequency_penalty", Form: param.Double},
+	"presence_penalty":      {Key: "gen_ai.request.presence_penalty", Form: param.Double},
+	"max_tokens":            {Key: "gen_ai.request.max_tokens", Form: param.Int},
+	"max_completion_tokens": {Key: "gen_ai.request.max_tokens", Form: param.Int},
+	"seed":                  {Key: "gen_ai.request.seed", Form: param.Int},
+	"random_seed":           {Key: "gen_ai.request.seed", Form: param.Int},
+	"n":                     {Key: "gen_ai.request.choice.count", Form: param.Int},
+	"stop":                  {Key: "gen_ai.request.stop_sequences", Form: param.Texts},
+	"reasoning_effort":      {Key: "gen_ai.request.reasoning.level", Form: param.Text},
+	"encoding_format":       {Key: "gen_ai.request.encoding_formats", Form: param.Texts},
+	"dimensions":            {Key: "gen_ai.embeddings.dimension.count", Form: param.Int},
 
-	"service_tier":           {"openai.request.service_tier", asText},
-	"tool_choice":            {"openai.request.tool_choice", asJSON},
-	"function_call":          {"openai.request.tool_choice", asJSON},
-	"parallel_tool_calls":    {"openai.request.parallel_tool_calls", asBool},
-	"verbosity":              {"openai.request.verbosity", asText},
-	"store":                  {"openai.request.store", asBool},
-	"min_p":                  {"openai.request.min_p", asDouble},
-	"repetition_penalty":     {"openai.request.repetition_penalty", asDouble},
-	"prompt_cache_retention": {"openai.request.prompt_cache_retention", asText},
+	"service_tier":           {Key: "openai.request.service_tier", Form: param.Text},
+	"tool_choice":            {Key: "openai.request.tool_choice", Form: param.JSON},
+	"function_call":          {Key: "openai.request.tool_choice", Form: param.JSON},
+	"parallel_tool_calls":    {Key: "openai.request.parallel_tool_calls", Form: param.Bool},
+	"verbosity":              {Key: "openai.request.verbosity", Form: param.Text},
+	"store":                  {Key: "openai.request.store", Form: param.Bool},
+	"min_p":                  {Key: "openai.request.min_p", Form: param.Double},
+	"repetition_penalty":     {Key: "openai.request.repetition_penalty", Form: param.Double},
+	"prompt_cache_retention": {Key: "openai.request.prompt_cache_retention", Form: param.Text},
 
 	// Whom a call is for: attribution reads these.
-	"user":              {"openai.request.user", asText},
-	"safety_identifier": {"openai.request.safety_identifier", asText},
-	"prompt_cache_key":  {"openai.request.prompt_cache_key", asText},
+	"user":              {Key: "openai.request.user", Form: param.Text},
+	"safety_identifier": {Key: "openai.request.safety_identifier", Form: param.Text},
+	"prompt_cache_key":  {Key: "openai.request.prompt_cache_key", Form: param.Text},
 }
 
-const (
-	maxParam    = 1024 // bytes of a text value
-	maxTexts    = 64
-	maxMetadata = 64
-)
-
-// setParam carries one member over, if it is a parameter.
-func setParam(c *llm.Call, key, val []byte) {
-	row, ok := params[string(key)]
-	if !ok || isNull(val) {
-		return
-	}
-	v := gjson.ParseBytes(val)
-	switch row.form {
-	case asDouble:
-		if v.Type == gjson.Number {
-			c.SetAttr(row.key, v.Num)
-		}
-	case asInt:
-		if n, err := strconv.ParseInt(strings.TrimSuffix(v.Raw, ".0"), 10, 64); err == nil && v.Type == gjson.Number {
-			c.SetAttr(row.key, n)
-		}
-	case asText:
-		if v.Type == gjson.String && v.Str != "" {
-			c.SetAttr(row.key, clip(v.Str, maxParam))
-		}
-	case asTexts:
-		if list := texts(val); len(list) > 0 {
-			c.SetAttr(row.key, list)
-		}
-	case asBool:
-		if v.IsBool() {
-			c.SetAttr(row.key, v.Bool())
-		}
-	case asJSON:
-		if v.Type == gjson.String {
-			c.SetAttr(row.key, clip(v.Str, maxParam))
-		} else if v.IsObject() && len(val) <= maxParam {
-			c.SetAttr(row.key, string(val))
-		}
-	}
-}
-
-// texts reads a text or a list of texts.
-func texts(val []byte) (list []string) {
-	if len(val) > 0 && val[0] == '"' {
-		return []string{clip(str(val), maxParam)}
-	}
-	for e := array(val); e.next() && len(list) < maxTexts; {
-		if e.val[0] == '"' {
-			list = append(list, clip(str(e.val), maxParam))
-		}
-	}
-	return list
-}
+const maxMetadata = 64
 
 // setMetadata carries the caller's own key and value pairs over.
 func setMetadata(c *llm.Call, val []byte) {
 	n := 0
-	for m := object(val); m.next() && n < maxMetadata; n++ {
-		v := gjson.ParseBytes(m.val)
-		if v.Type == gjson.String || v.Type == gjson.Number || v.IsBool() {
-			c.SetAttr("openai.request.metadata."+clip(unescape(m.key), 128), clip(v.String(), maxParam))
+	for m := jsonwalk.Object(val); m.Next() && n < maxMetadata; n++ {
+		value := ""
+		switch m.Val[0] {
+		case '"':
+			value = jsonwalk.Str(m.Val)
+		case '{', '[', 'n':
+			continue
+		default: // a number, true, false
+			value = string(m.Val)
 		}
+		c.SetAttr("openai.request.metadata."+jsonwalk.Clip(jsonwalk.Unescape(m.Key), 128), jsonwalk.Clip(value, param.MaxText))
 	}
-}
-
-// outputSchema returns the schema that an answer must follow; nil when there is none.
-// OpenAI has it below the kind's name, some who copied its interface beside it.
-func outputSchema(responseFormat []byte) []byte {
-	if schema := member(member(responseFormat, "json_schema"), "schema"); schema != nil {
-		return schema
-	}
-	return member(responseFormat, "schema")
-}
-
-// outputType reads what kind of answer was asked for.
-func outputType(responseFormat []byte) string {
-	switch str(member(responseFormat, "type")) {
-	case "json_object", "json_schema":
-		return "json"
-	case "text":
-		return "text"
-	}
-	return ""
 }

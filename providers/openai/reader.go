@@ -2,125 +2,47 @@ package openai
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io"
-	"strings"
 	"time"
 
-	"github.com/spanwire/spanwire/internal/encoding"
+	"github.com/spanwire/spanwire/internal/apierror"
+	"github.com/spanwire/spanwire/internal/intake"
+	"github.com/spanwire/spanwire/internal/jsonwalk"
 	"github.com/spanwire/spanwire/internal/sse"
 	"github.com/spanwire/spanwire/llm"
 )
 
-// maxDecoded bounds what is read of a body under a content-encoding.
-const maxDecoded = 64 << 20
-
 // Reader reads one response while it passes. It is cheap: a chunk of a stream
 // costs well under a microsecond and no allocation beyond the text it brings.
-// Memory is bounded whatever the response does: 1 MiB of text, 1 MiB and 64 KiB
-// of a plain body, 4 MiB of a compressed one.
+// Memory is bounded whatever the response does: 1 MiB of text, and what an
+// [intake.Body] keeps.
 //
 // Wrote is called by one goroutine, then Finish once.
 type Reader struct {
 	endpoint endpoint
-	encoding string // content-encoding; "" when there is none
-	event    bool   // the content type is that of an event stream
-	text     bool   // the content type is that of text
-
-	form   form
-	stream sse.Splitter
-	plain  bounded
-	frame  skeleton
-	packed packed
-	answer answer
-	broken bool // a plain body that is not whole
+	body     intake.Body
+	answer   answer
+	vectors  vectors
+	broken   bool // a plain body that is not whole
+	shown    bool // it is shown events, and no bytes
 }
-
-// form is what the body turned out to be, by its first byte.
-type form uint8
-
-const (
-	unknown form = iota
-	object_
-	events
-	words // neither: an error page, mostly
-)
 
 // NewReader returns the reader of the response of x, whose response head is
 // there.
 func (Dialect) NewReader(x *llm.Exchange) *Reader {
-	r := &Reader{}
-	r.endpoint, _ = find(x.Method, target(x))
-	for name, value := range x.ResponseHeader.All() {
-		switch {
-		case strings.EqualFold(name, "content-encoding"):
-			if r.encoding != "" {
-				r.encoding += ","
-			}
-			r.encoding += value
-		case strings.EqualFold(name, "content-type"):
-			media, _, _ := strings.Cut(value, ";")
-			media = strings.ToLower(strings.TrimSpace(media))
-			r.event = media == "text/event-stream"
-			r.text = strings.HasPrefix(media, "text/") && !r.event
-		}
-	}
-	if encoding.Identity(r.encoding) {
-		r.encoding = ""
-	}
+	endpoint, _ := find(x.Method, target(x))
+	return newReader(x, endpoint)
+}
+
+func newReader(x *llm.Exchange, endpoint endpoint) *Reader {
+	r := &Reader{endpoint: endpoint}
+	r.body.Begin(x, intake.Unknown, intake.Handler{Event: r.take, Squeeze: endpoint == embeddings})
 	return r
 }
 
 // Wrote takes the next piece of the body, still under its content-encoding. p is
 // not kept.
-func (r *Reader) Wrote(p []byte, at time.Time) {
-	if r.encoding != "" {
-		r.packed.add(p, at)
-		return
-	}
-	r.wrote(p, at)
-}
-
-// wrote takes the next piece of the decoded body.
-func (r *Reader) wrote(p []byte, at time.Time) {
-	if r.form == unknown {
-		p = r.sniff(p)
-	}
-	if len(p) == 0 {
-		return
-	}
-	switch {
-	case r.form == events:
-		r.stream.Feed(p)
-		for ev, ok := r.stream.Next(); ok; ev, ok = r.stream.Next() {
-			r.take(&ev, at)
-		}
-	case r.form == object_ && r.endpoint == embeddings:
-		r.frame.add(p)
-	default:
-		r.plain.add(p)
-	}
-}
-
-// sniff decides what the body is by its first byte: the content type is wrong
-// often enough, and an error under an event stream's type is plain JSON (wire
-// reference, sections 1 and 3.1). It returns p without leading blanks.
-func (r *Reader) sniff(p []byte) []byte {
-	p = bytes.TrimLeft(p, " \t\r\n")
-	if len(p) == 0 {
-		return nil
-	}
-	switch c := p[0]; {
-	case c == '{' || c == '[':
-		r.form = object_
-	case r.event, !r.text && strings.IndexByte(":deir\xef", c) >= 0:
-		r.form = events
-	default:
-		r.form = words
-	}
-	return p
-}
+func (r *Reader) Wrote(p []byte, at time.Time) { r.body.Wrote(p, at) }
 
 // take reads one event.
 func (r *Reader) take(ev *sse.Event, at time.Time) {
@@ -151,80 +73,42 @@ func (r *Reader) take(ev *sse.Event, at time.Time) {
 		a.unreadable++
 	}
 	if string(ev.Name) == "error" && a.err == nil {
-		a.err = parseError(data)
+		a.err = apierror.Parse(data)
 	}
 }
 
 // Finish writes what was read into c. Problems lists what could not be read; the
 // error is that of a body that could not be read at all.
 func (r *Reader) Finish(c *llm.Call, x *llm.Exchange) error {
-	var problems []string
-	if r.encoding != "" {
-		if err := r.unpack(); err != nil {
-			problems = append(problems, fmt.Sprintf("response body: content-encoding %s: %v", clip(r.encoding, 40), err))
-		}
+	before := r.answer.unreadable
+	c.Problems = append(c.Problems, r.body.Finish(x)...)
+	if r.answer.unreadable == before+1 && x.Ended != llm.EndComplete {
+		r.answer.unreadable = before // cut inside an event: the end says so already
 	}
-	if r.form == events {
-		problems = append(problems, r.finishStream(c, x)...)
-	} else {
-		problems = append(problems, r.finishPlain(x)...)
+	if r.stream() {
+		r.finishStream(c, x)
+		r.fill(c, x, nil)
+		return nil
 	}
-	c.Problems = append(c.Problems, problems...)
-	r.fill(c, x)
+	data, tail, gap := r.body.Whole()
+	r.finishPlain(c, x, data, tail, gap)
+	r.fill(c, x, data)
 	return nil
 }
 
-// unpack reads a body that was kept under its content-encoding.
-func (r *Reader) unpack() error {
-	src := &replay{k: &r.packed}
-	body, err := encoding.NewReader(r.encoding, src)
-	if err != nil {
-		return err
-	}
-	buf := make([]byte, 32<<10)
-	for size := 0; ; {
-		n, err := body.Read(buf)
-		if size += n; size > maxDecoded {
-			return encoding.ErrTooLarge
-		}
-		r.wrote(buf[:n], src.at)
-		switch {
-		case err == io.EOF:
-			return nil
-		case err != nil && r.packed.cut:
-			return fmt.Errorf("only the first %d bytes were kept", maxPacked)
-		case errors.Is(err, io.ErrUnexpectedEOF):
-			return errors.New("the body ends too early")
-		case err != nil:
-			return err
-		}
+// finishStream ends the reading of an event stream.
+func (r *Reader) finishStream(c *llm.Call, x *llm.Exchange) {
+	switch {
+	case r.endpoint == other || r.ended():
+	case x.Ended != llm.EndComplete:
+		c.Problems = append(c.Problems, "response stream: broken off before its end")
+	case r.answer.err == nil:
+		c.SetAttr("spanwire.stream.incomplete", true)
 	}
 }
 
-// finishStream ends the reading of an event stream.
-func (r *Reader) finishStream(c *llm.Call, x *llm.Exchange) (problems []string) {
-	a := &r.answer
-	if ev, ok := r.stream.Rest(); ok {
-		before := a.unreadable
-		r.take(&ev, x.End)
-		if a.unreadable > before && x.Ended != llm.EndComplete {
-			a.unreadable = before // cut inside an event: the end says so already
-		}
-	}
-	if r.stream.Dropped > 0 {
-		problems = append(problems, fmt.Sprintf("response stream: %d events of more than %d bytes were not read", r.stream.Dropped, sse.DefaultMaxEvent))
-	}
-	if r.endpoint == other || r.ended() {
-		return problems
-	}
-	if x.Ended != llm.EndComplete {
-		return append(problems, "response stream: broken off before its end")
-	}
-	if a.err == nil {
-		c.SetAttr("spanwire.stream.incomplete", true)
-	}
-	return problems
-}
+// stream says that the response is a stream of events.
+func (r *Reader) stream() bool { return r.shown || r.body.Form() == intake.Events }
 
 // ended says that the stream reached its end: its end mark, or, as some vendors
 // send none, a finish reason of every choice. The format that has neither ends
@@ -235,40 +119,57 @@ func (r *Reader) ended() bool {
 }
 
 // finishPlain reads the copy of a body that is no stream.
-func (r *Reader) finishPlain(x *llm.Exchange) (problems []string) {
-	body := &r.plain
-	if r.form == object_ && r.endpoint == embeddings {
-		body = &r.frame.out
-	}
-	if r.form != object_ || len(body.head) == 0 {
-		return nil
-	}
-	a := &r.answer
-	tail, gap := body.end()
-	data := body.head
-	if len(tail) > 0 && !gap {
-		data = append(data, tail...)
+func (r *Reader) finishPlain(c *llm.Call, x *llm.Exchange, data, tail []byte, gap bool) {
+	if r.body.Form() != intake.Document {
+		return
 	}
 	if data[0] == '[' { // some wrap a single error
-		e := array(data)
-		e.next()
-		data = e.val
+		e := jsonwalk.Array(data)
+		e.Next()
+		data = e.Val
 	}
-	whole := a.read(data, x.End, true)
+	whole := r.answer.read(data, x.End, true)
 	r.broken = !whole
-	if gap {
-		for m := ending(tail, answerKeys); m.next(); {
-			a.readTail(m.key, m.val)
+	if r.endpoint == embeddings {
+		r.vectors.read(data)
+	}
+	switch {
+	case gap:
+		for m := jsonwalk.Ending(tail, answerKeys); m.Next(); {
+			r.answer.readTail(m.Key, m.Val)
 		}
-		return []string{fmt.Sprintf("response body: %d bytes, of which the middle was not kept", x.Response.Size)}
+		c.Problems = append(c.Problems, fmt.Sprintf("response body: %d bytes, of which the middle was not kept", x.Response.Size))
+	case !whole && x.Ended == llm.EndComplete:
+		c.Problems = append(c.Problems, "response body: not a whole JSON object")
+	case !whole:
+		c.Problems = append(c.Problems, "response body: broken off before its end")
 	}
-	if !whole && x.Ended == llm.EndComplete {
-		return []string{"response body: not a whole JSON object"}
+}
+
+// vectors are those of an answer of embeddings, of which only their sizes were kept.
+type vectors struct {
+	count      int
+	dimensions int64 // of the first
+	text       bool  // it was base64: the dimensions hold if that is of floats
+}
+
+func (v *vectors) read(answer []byte) {
+	for e := jsonwalk.Array(jsonwalk.Member(answer, "data")); e.Next(); {
+		val := jsonwalk.Member(e.Val, "embedding")
+		if len(val) < 2 || val[len(val)-1] != ']' && val[len(val)-1] != '"' {
+			continue // cut off, or none
+		}
+		if v.count++; v.count > 1 {
+			continue
+		}
+		if v.text = val[0] == '"'; v.text {
+			// Four characters are three bytes, four bytes a float.
+			chars, _ := count(jsonwalk.Inner(val))
+			v.dimensions = chars * 3 / 4 / 4
+		} else if in := jsonwalk.Array(val); in.Next() {
+			v.dimensions, _ = count(in.Val)
+		}
 	}
-	if !whole {
-		return []string{"response body: broken off before its end"}
-	}
-	return nil
 }
 
 // answerKeys are the members of an answer that are worth finding in its end.

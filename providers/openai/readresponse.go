@@ -52,7 +52,8 @@ func (r *responseReader) take(ev *sse.Event, at time.Time) {
 	h, ok := readEvent(ev.Name, data)
 	switch {
 	case len(h.kind) == 0 && isChat(data):
-		r.chat = &Reader{endpoint: chat, form: events}
+		r.chat = newReader(&llm.Exchange{}, chat)
+		r.chat.shown = true
 		r.chat.take(ev, at)
 	case !ok && !jsonwalk.IsObject(data):
 		r.unreadable++
@@ -91,8 +92,8 @@ func (r *responseReader) Finish(c *llm.Call, x *llm.Exchange) error {
 		data, tail, gap := r.body.Whole()
 		if x.Status < 300 && isChat(data) {
 			c.Problems = append(c.Problems, problems...)
-			plain := &Reader{endpoint: chat}
-			plain.wrote(data, x.End)
+			plain := newReader(&llm.Exchange{}, chat)
+			plain.Wrote(data, x.End)
 			return plain.Finish(c, x)
 		}
 		problems = append(problems, r.finishPlain(c, x, data, tail, gap)...)

@@ -2,15 +2,12 @@ package openai
 
 import (
 	"errors"
-	"fmt"
 
-	"github.com/spanwire/spanwire/internal/content"
-	"github.com/spanwire/spanwire/internal/encoding"
+	"github.com/spanwire/spanwire/internal/intake"
+	"github.com/spanwire/spanwire/internal/jsonwalk"
+	param "github.com/spanwire/spanwire/internal/params"
 	"github.com/spanwire/spanwire/llm"
 )
-
-// maxRequest bounds a decoded request body.
-const maxRequest = 64 << 20
 
 // ReadRequest reads what was asked into c: operation, model, parameters, messages
 // and tools. What could not be read is listed in c.Problems; the error is that of
@@ -20,9 +17,6 @@ func (Dialect) ReadRequest(c *llm.Call, x *llm.Exchange) error {
 	kind, operation := find(x.Method, path)
 	if operation != "" {
 		c.Kind, c.Operation = llm.KindLLM, operation
-	}
-	if c.Attrs == nil {
-		c.Attrs = make([]llm.Attr, 0, 16) // as many as a usual call carries
 	}
 	if kind == chat {
 		c.SetAttr("openai.api.type", "chat_completions")
@@ -41,66 +35,49 @@ func (Dialect) ReadRequest(c *llm.Call, x *llm.Exchange) error {
 }
 
 func readBody(c *llm.Call, x *llm.Exchange, kind endpoint) error {
-	data := x.Request.Data
+	data, tail := intake.Request(c, x)
 	if len(data) == 0 {
 		return nil
 	}
-	var tail []byte
-	if x.Request.Truncated {
-		head := min(max(x.Request.Head, 0), len(data))
-		data, tail = data[:head], data[head:]
-		c.Problems = append(c.Problems, fmt.Sprintf("request body: %d bytes, of which only the beginning and the end were kept", x.Request.Size))
+	q := request{c: c, kind: kind, prompt: prompt{texts: jsonwalk.TextsOf(data)}}
+	cur := jsonwalk.Read(data)
+	for o := cur.Object(); o.Next(); {
+		q.member(o.Key, &cur)
 	}
-	if enc := x.RequestHeader.Get("content-encoding"); !encoding.Identity(enc) {
-		decoded, err := encoding.Decode(enc, data, maxRequest)
-		if tail = nil; err != nil && !x.Request.Truncated {
-			c.Problems = append(c.Problems, fmt.Sprintf("request body: content-encoding %s: %v", clip(enc, 40), err))
-		}
-		data = decoded
-	}
-	q := request{c: c, kind: kind}
-	m := object(data)
-	for m.next() {
-		q.member(m.key, m.val)
-	}
-	for end := ending(tail, requestKeys); end.next(); {
-		q.member(end.key, end.val)
+	for end := jsonwalk.Ending(tail, requestKeys); end.Next(); {
+		val := jsonwalk.Read(end.Val)
+		q.member(end.Key, &val)
 	}
 	switch {
-	case m.bad && kind != other && c.RequestModel == "":
+	case cur.Bad() && kind != other && c.RequestModel == "":
 		return errors.New("read request body: not a JSON object")
-	case !m.whole() && kind != other && !x.Request.Truncated:
+	case !cur.Whole() && kind != other && !x.Request.Truncated:
 		c.Problems = append(c.Problems, "request body: not a whole JSON object")
 	}
 	return nil
 }
 
 // requestKeys are the members of a request that are worth finding in its end.
-var requestKeys = append([]string{"model", "stream", "stream_options", "tools", "response_format", "metadata", "modalities"}, paramNames()...)
-
-func paramNames() (names []string) {
-	for name := range params {
-		names = append(names, name)
-	}
-	return names
-}
+var requestKeys = append([]string{"model", "stream", "stream_options", "tools", "response_format", "metadata", "modalities"}, chatParams.Names()...)
 
 // request is a request being read.
 type request struct {
-	c    *llm.Call
-	kind endpoint
+	c      *llm.Call
+	kind   endpoint
+	prompt prompt
 }
 
-func (q *request) member(key, val []byte) {
+// member reads one member of a request, whose value the cursor stands before.
+func (q *request) member(key []byte, cur *jsonwalk.Cursor) {
 	c := q.c
 	switch string(key) {
 	case "model":
-		if m := str(val); m != "" {
-			c.RequestModel = clip(m, maxParam)
+		if m := jsonwalk.Word(cur.Value()); m != "" {
+			c.RequestModel = jsonwalk.Clip(m, param.MaxText)
 		}
 		return
 	case "stream":
-		c.Stream = string(val) == "true"
+		c.Stream = string(cur.Value()) == "true"
 		return
 	}
 	if q.kind == other {
@@ -108,47 +85,46 @@ func (q *request) member(key, val []byte) {
 		// attribution everywhere.
 		switch string(key) {
 		case "user", "safety_identifier", "prompt_cache_key":
-			setParam(c, key, val)
+			chatParams.Set(c, key, cur.Value())
 		case "metadata":
-			setMetadata(c, val)
+			setMetadata(c, cur.Value())
 		}
 		return
 	}
 	switch string(key) {
 	case "messages":
-		c.Input = readMessages(val)
+		c.Input = q.prompt.messages(cur)
 	case "prompt", "input":
-		c.Input = append(c.Input, readPrompts(val)...)
+		c.Input = append(c.Input, q.prompt.prompts(cur)...)
 	case "tools":
-		c.Tools = append(c.Tools, readTools(val)...)
+		c.Tools = append(c.Tools, readTools(cur.Value())...)
 	case "functions":
-		c.Tools = append(c.Tools, readFunctions(val)...)
+		c.Tools = append(c.Tools, readFunctions(cur.Value())...)
 	case "response_format":
-		if t := outputType(val); t != "" {
-			c.SetAttr("gen_ai.output.type", t)
-		}
-		c.OutputSchema = content.Compact(outputSchema(val))
+		setFormat(c, cur.Value())
 	case "modalities":
-		for _, m := range texts(val) {
+		for _, m := range param.List(cur.Value()) {
 			if m == "audio" {
 				c.SetAttr("gen_ai.output.type", "speech")
 			}
 		}
 	case "metadata":
-		setMetadata(c, val)
+		setMetadata(c, cur.Value())
 	case "reasoning": // OpenRouter
-		if e := member(val, "effort"); e != nil {
-			setParam(c, []byte("reasoning_effort"), e)
+		if e := jsonwalk.Member(cur.Value(), "effort"); e != nil {
+			chatParams.Set(c, []byte("reasoning_effort"), e)
 		}
 	case "n":
-		if string(val) != "1" {
-			setParam(c, key, val)
+		if val := cur.Value(); string(val) != "1" {
+			chatParams.Set(c, key, val)
 		}
 	case "service_tier":
-		if string(val) != `"auto"` {
-			setParam(c, key, val)
+		if val := cur.Value(); string(val) != `"auto"` {
+			chatParams.Set(c, key, val)
 		}
 	default:
-		setParam(c, key, val)
+		if row, ok := chatParams[string(key)]; ok {
+			row.Set(c, cur.Value())
+		}
 	}
 }

@@ -125,13 +125,17 @@ func responseMember(c *llm.Call, key, val []byte) {
 	}
 }
 
-// setFormat reads what the answer has to look like.
+// setFormat reads what the answer has to look like: the format of the Responses API,
+// or that of chat, whose schema is a member deeper (wire reference, sections 4.1 and
+// 5.1).
 func setFormat(c *llm.Call, format []byte) {
-	switch jsonwalk.Str(jsonwalk.Member(format, "type")) {
-	case "json_schema":
-		c.OutputSchema = content.Compact(jsonwalk.Member(format, "schema"))
-		c.SetAttr("gen_ai.output.type", "json")
-	case "json_object":
+	schema := jsonwalk.Member(format, "schema")
+	if in := jsonwalk.Member(format, "json_schema"); jsonwalk.IsObject(in) {
+		schema = jsonwalk.Member(in, "schema")
+	}
+	switch jsonwalk.Word(jsonwalk.Member(format, "type")) {
+	case "json_schema", "json_object": // some take a schema with either (Together, Fireworks, llama.cpp)
+		c.OutputSchema = content.Compact(schema)
 		c.SetAttr("gen_ai.output.type", "json")
 	case "text":
 		c.SetAttr("gen_ai.output.type", "text")

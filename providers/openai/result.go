@@ -151,11 +151,12 @@ func (r *result) member(key, val []byte) {
 	case "incomplete_details":
 		setRaw(&r.reason, jsonwalk.Member(val, "reason"))
 	case "required_action":
-		r.calls = r.calls[:0]
+		var one prompt
 		calls := jsonwalk.Member(jsonwalk.Member(val, "submit_tool_outputs"), "tool_calls")
-		for e := jsonwalk.Array(calls); e.Next() && len(r.calls) < maxCalls; {
-			r.calls = append(r.calls, readCallPart(e.Val))
+		for e, n := jsonwalk.Array(calls), 0; e.Next() && n < maxCalls; n++ {
+			one.call(e.Val)
 		}
+		r.calls = one.parts.Done()
 	}
 }
 

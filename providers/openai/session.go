@@ -7,7 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spanwire/spanwire/internal/apierror"
 	"github.com/spanwire/spanwire/internal/jsonwalk"
+	param "github.com/spanwire/spanwire/internal/params"
 	"github.com/spanwire/spanwire/internal/websocket"
 	"github.com/spanwire/spanwire/llm"
 )
@@ -71,7 +73,7 @@ func newSession(x *llm.Exchange) *Session {
 	if values, err := url.ParseQuery(query); err == nil {
 		for _, key := range []string{"model", "deployment"} {
 			if s.model == "" {
-				s.model = jsonwalk.Clip(values.Get(key), maxParam)
+				s.model = jsonwalk.Clip(values.Get(key), param.MaxText)
 			}
 		}
 	}
@@ -172,11 +174,11 @@ func (s *Session) configure(val []byte) {
 		switch string(m.Key) {
 		case "id":
 			if n.id == "" { // a session that is resumed keeps its first name
-				n.id = jsonwalk.Clip(jsonwalk.Str(m.Val), maxParam)
+				n.id = jsonwalk.Clip(jsonwalk.Str(m.Val), param.MaxText)
 			}
 		case "model":
 			if v := jsonwalk.Str(m.Val); v != "" {
-				n.model = jsonwalk.Clip(v, maxParam)
+				n.model = jsonwalk.Clip(v, param.MaxText)
 			}
 		case "input_audio_transcription":
 			n.hearWith(m.Val)
@@ -193,7 +195,7 @@ func (s *Session) configure(val []byte) {
 
 func (n *setup) hearWith(val []byte) {
 	if m := jsonwalk.Str(jsonwalk.Member(val, "model")); m != "" {
-		n.ear = jsonwalk.Clip(m, maxParam)
+		n.ear = jsonwalk.Clip(m, param.MaxText)
 	}
 }
 
@@ -347,7 +349,7 @@ func (s *Session) Finish(c *llm.Call, x *llm.Exchange) error {
 	c.SetAttr("openai.session.responses", int64(s.ended))
 	switch {
 	case s.closing.Failed():
-		c.ErrorType, c.ErrorMessage = "websocket_"+strconv.Itoa(int(s.closing.Code)), Scrub(s.closing.Reason)
+		c.ErrorType, c.ErrorMessage = "websocket_"+strconv.Itoa(int(s.closing.Code)), apierror.Scrub(s.closing.Reason)
 	case s.closing.None() && x.ProviderLeft && x.Ended == llm.EndComplete:
 		c.Ended, c.ErrorType = llm.EndUpstreamCut, string(llm.EndUpstreamCut)
 	}

@@ -3,6 +3,8 @@ package openai
 import (
 	"bytes"
 	"time"
+
+	"github.com/spanwire/spanwire/internal/jsonwalk"
 )
 
 // Most chunks of a stream differ from the one before in one text only. A
@@ -36,7 +38,7 @@ func (t *template) match(data []byte) (text []byte, ok bool) {
 		return nil, false
 	}
 	at := len(t.before)
-	end, ok := skipString(data, at-1)
+	end, ok := jsonwalk.SkipString(data, at-1)
 	if !ok {
 		return nil, false
 	}
@@ -47,7 +49,7 @@ func (t *template) match(data []byte) (text []byte, ok bool) {
 	if !bytes.HasPrefix(rest, t.after) {
 		return nil, false
 	}
-	end, ok = skipString(rest, len(t.after)-1)
+	end, ok = jsonwalk.SkipString(rest, len(t.after)-1)
 	return text, ok && bytes.Equal(rest[end-1:], t.tail)
 }
 
@@ -60,9 +62,8 @@ func (a *answer) quick(data []byte, at time.Time) bool {
 			continue
 		}
 		if len(text) > 0 {
-			dst, n := t.choice.part(t.kind)
-			a.keep(dst, n, text)
-			a.rhythm.piece(at)
+			t.choice.texts[t.kind].Add(&a.room, text)
+			a.rhythm.Piece(at)
 		}
 		return true
 	}
@@ -86,7 +87,7 @@ func (a *answer) learn(data []byte) {
 	t.after = append(t.after[:0], data[to:]...)
 	t.tail = t.tail[:0]
 	t.choice, t.kind, t.padded = s.choice, s.kind, false
-	pad := inner(s.padding)
+	pad := jsonwalk.Inner(s.padding)
 	if len(pad) == 0 {
 		return
 	}

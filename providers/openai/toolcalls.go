@@ -2,14 +2,16 @@ package openai
 
 import (
 	"bytes"
+
+	"github.com/spanwire/spanwire/internal/intake"
+	"github.com/spanwire/spanwire/internal/jsonwalk"
 )
 
 // toolCall is one tool call, joined from its pieces.
 type toolCall struct {
 	index    int
 	id, name []byte
-	args     []byte // inside of a JSON string, still escaped
-	argsN    int
+	args     intake.Text
 	object   []byte // arguments of an API that sends an object instead of a text
 	kind     []byte
 	spliced  int // which of the spliced responses began it
@@ -18,12 +20,12 @@ type toolCall struct {
 // readCalls takes the tool_calls of a delta or message (wire reference, section 4.3).
 func (a *answer) readCalls(c *choice, list []byte, whole bool) {
 	position := 0
-	for e := array(list); e.next(); position++ {
-		if !isObject(e.val) {
+	for e := jsonwalk.Array(list); e.Next(); position++ {
+		if !jsonwalk.IsObject(e.Val) {
 			continue
 		}
 		p := callPiece{index: -1, position: position}
-		p.read(e.val)
+		p.read(e.Val)
 		if t := a.call(c, &p, whole); t != nil {
 			a.join(t, &p)
 			a.cur.pieces++
@@ -34,12 +36,12 @@ func (a *answer) readCalls(c *choice, list []byte, whole bool) {
 
 // readFunction takes a legacy function_call.
 func (a *answer) readFunction(c *choice, val []byte) {
-	if !isObject(val) {
+	if !jsonwalk.IsObject(val) {
 		return
 	}
 	var p callPiece
 	p.readFunction(val)
-	if len(p.name) == 0 && empty(p.args) {
+	if len(p.name) == 0 && jsonwalk.Empty(p.args) {
 		return // some servers fill every field with zeros
 	}
 	a.cur.special = true
@@ -58,29 +60,29 @@ type callPiece struct {
 }
 
 func (p *callPiece) read(val []byte) {
-	for m := object(val); m.next(); {
-		switch string(m.key) {
+	for m := jsonwalk.Object(val); m.Next(); {
+		switch string(m.Key) {
 		case "index":
-			if m.val[0] >= '0' && m.val[0] <= '9' {
-				p.index = number(m.val)
+			if m.Val[0] >= '0' && m.Val[0] <= '9' {
+				p.index = number(m.Val)
 			}
 		case "id":
-			p.id = inner(m.val)
+			p.id = jsonwalk.Inner(m.Val)
 		case "type":
-			p.kind = inner(m.val)
+			p.kind = jsonwalk.Inner(m.Val)
 		case "function", "custom":
-			p.readFunction(m.val)
+			p.readFunction(m.Val)
 		}
 	}
 }
 
 func (p *callPiece) readFunction(val []byte) {
-	for m := object(val); m.next(); {
-		switch string(m.key) {
+	for m := jsonwalk.Object(val); m.Next(); {
+		switch string(m.Key) {
 		case "name":
-			p.name = inner(m.val)
+			p.name = jsonwalk.Inner(m.Val)
 		case "arguments", "input":
-			p.args = m.val
+			p.args = m.Val
 		}
 	}
 }
@@ -139,18 +141,18 @@ func (a *answer) begins(c *choice, t *toolCall, p *callPiece) bool {
 	}
 	// Calls without ids, each whole, under one index: the next one begins where the
 	// last one's arguments are complete and a name comes with new ones.
-	args := inner(p.args)
+	args := jsonwalk.Inner(p.args)
 	return len(p.id) == 0 && len(p.name) > 0 && len(t.name) > 0 &&
-		bytes.HasPrefix(args, []byte("{")) && bytes.HasSuffix(t.args, []byte("}"))
+		bytes.HasPrefix(args, []byte("{")) && bytes.HasSuffix(t.args.Raw, []byte("}"))
 }
 
 // join appends a piece to its call. Ids and names may be repeated in each piece.
 func (a *answer) join(t *toolCall, p *callPiece) {
 	if len(p.id) > 0 && len(t.id) == 0 {
-		t.id = append(t.id, clipRaw(p.id)...)
+		a.hold(&t.id, clipRaw(p.id))
 	}
 	if len(p.kind) > 0 && len(t.kind) == 0 {
-		t.kind = append(t.kind, clipRaw(p.kind)...)
+		a.hold(&t.kind, clipRaw(p.kind))
 	}
 	if len(p.name) > 0 && !bytes.Equal(t.name, p.name) && len(t.name) < 1024 {
 		t.name = append(t.name, clipRaw(p.name)...)
@@ -158,13 +160,13 @@ func (a *answer) join(t *toolCall, p *callPiece) {
 	switch {
 	case len(p.args) == 0:
 	case p.args[0] == '"':
-		a.keep(&t.args, &t.argsN, inner(p.args))
-	case isObject(p.args) || p.args[0] == '[':
-		if room := maxText - a.kept; len(p.args) <= room {
-			t.object = append(t.object[:0], p.args...)
-			a.kept += len(p.args)
+		a.keep(&t.args, jsonwalk.Inner(p.args))
+	case jsonwalk.IsObject(p.args) || p.args[0] == '[':
+		if room := intake.MaxText - a.room.Used; len(p.args) <= room {
+			a.hold(&t.object, p.args)
+			a.room.Used += len(p.args)
 		} else {
-			a.lost += int64(len(p.args))
+			a.room.Lost += len(p.args)
 		}
 	}
 }

@@ -1,10 +1,10 @@
 package openai
 
 import (
-	"bytes"
 	"strconv"
 	"strings"
 
+	"github.com/spanwire/spanwire/internal/jsonwalk"
 	"github.com/spanwire/spanwire/llm"
 )
 
@@ -17,35 +17,61 @@ type report struct {
 	audioIn, imageIn, videoIn                             int64
 	reasoning, audioOut, imageOut, videoOut, rejectedPred int64
 	searches, audioSeconds                                int64
-	marketCost                                            bool
+	marketCost                                            bool // who tells it counts in a way of its own
+	cost, times                                           bool // there is something of these to be read
 }
 
-const numCounts = 19
+// The rows of counts.
+const (
+	rowInput = iota
+	rowOutput
+	rowTotal
+	rowCached
+	rowWrite
+	rowWrite1h
+	rowWrite12h
+	rowCachedAudio
+	rowCachedImage
+	rowAudioIn
+	rowImageIn
+	rowVideoIn
+	rowReasoning
+	rowAudioOut
+	rowImageOut
+	rowVideoOut
+	rowRejectedPred
+	rowSearches
+	rowAudioSeconds
+	rowMarketCost // from here on no figures: whether there is such a member
+	rowCost
+	rowTime
+	numCounts
+)
 
 // counts says where the figures stand: the first of the paths that holds a number.
-var counts = [numCounts]struct {
-	dst   func(*report) *int64
-	paths []string
-}{
-	{func(r *report) *int64 { return &r.input }, []string{"prompt_tokens", "input_tokens"}},
-	{func(r *report) *int64 { return &r.output }, []string{"completion_tokens", "output_tokens"}},
-	{func(r *report) *int64 { return &r.total }, []string{"total_tokens"}},
-	{func(r *report) *int64 { return &r.cached }, in("cached_tokens", "prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens", "cache_read_input_tokens")},
-	{func(r *report) *int64 { return &r.write }, append(in("cache_write_tokens", "cache_creation_input_tokens"), in("cache_creation_input_tokens")...)},
-	{func(r *report) *int64 { return &r.write1h }, append(in("cache_write_tokens_details.1h"), in("cache_creation.ephemeral_1h_input_tokens", "cache_creation.ephemeral_1h_input_tokens")...)},
-	{func(r *report) *int64 { return &r.write12h }, in("cache_write_tokens_details.12h")},
-	{func(r *report) *int64 { return &r.cachedAudio }, in("cached_tokens_details.audio_tokens")},
-	{func(r *report) *int64 { return &r.cachedImage }, in("cached_tokens_details.image_tokens")},
-	{func(r *report) *int64 { return &r.audioIn }, in("audio_tokens")},
-	{func(r *report) *int64 { return &r.imageIn }, in("image_tokens")},
-	{func(r *report) *int64 { return &r.videoIn }, in("video_tokens")},
-	{func(r *report) *int64 { return &r.reasoning }, out("reasoning_tokens", "reasoning_tokens")},
-	{func(r *report) *int64 { return &r.audioOut }, out("audio_tokens")},
-	{func(r *report) *int64 { return &r.imageOut }, out("image_tokens")},
-	{func(r *report) *int64 { return &r.videoOut }, out("video_tokens")},
-	{func(r *report) *int64 { return &r.rejectedPred }, out("rejected_prediction_tokens")},
-	{func(r *report) *int64 { return &r.searches }, []string{"server_tool_use_details.web_search_requests", "server_tool_use.web_search_requests", "num_search_queries"}},
-	{func(r *report) *int64 { return &r.audioSeconds }, []string{"prompt_audio_seconds"}},
+var counts = [numCounts][]string{
+	rowInput:        {"prompt_tokens", "input_tokens"},
+	rowOutput:       {"completion_tokens", "output_tokens"},
+	rowTotal:        {"total_tokens"},
+	rowCached:       in("cached_tokens", "prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens", "cache_read_input_tokens"),
+	rowWrite:        append(in("cache_write_tokens", "cache_creation_input_tokens"), in("cache_creation_input_tokens")...),
+	rowWrite1h:      append(in("cache_write_tokens_details.1h"), in("cache_creation.ephemeral_1h_input_tokens", "cache_creation.ephemeral_1h_input_tokens")...),
+	rowWrite12h:     in("cache_write_tokens_details.12h"),
+	rowCachedAudio:  in("cached_tokens_details.audio_tokens"),
+	rowCachedImage:  in("cached_tokens_details.image_tokens"),
+	rowAudioIn:      in("audio_tokens"),
+	rowImageIn:      in("image_tokens"),
+	rowVideoIn:      in("video_tokens"),
+	rowReasoning:    out("reasoning_tokens", "reasoning_tokens"),
+	rowAudioOut:     out("audio_tokens"),
+	rowImageOut:     out("image_tokens"),
+	rowVideoOut:     out("video_tokens"),
+	rowRejectedPred: out("rejected_prediction_tokens"),
+	rowSearches:     {"server_tool_use_details.web_search_requests", "server_tool_use.web_search_requests", "num_search_queries"},
+	rowAudioSeconds: {"prompt_audio_seconds"},
+	rowMarketCost:   {"market_cost"},
+	rowCost:         {"cost", "cost_in_usd_ticks"},
+	rowTime:         {"queue_time", "total_time", "time_to_first_token_ms"},
 }
 
 // in lists the paths of a detail of the input; further ones stand at the top.
@@ -62,22 +88,34 @@ func out(name string, top ...string) []string {
 // place is a member of a usage object or of an object in it: a figure, by its row
 // in counts and its rank among the row's paths, or further members.
 type place struct {
+	name      string
 	figure    bool
 	row, rank int
-	members   map[string]*place
+	members   [maxName][]*place // by the lengths of their names
+}
+
+const maxName = 40 // longer than any name
+
+func (p *place) member(name string) *place {
+	for _, m := range p.members[len(name)] {
+		if m.name == name {
+			return m
+		}
+	}
+	return nil
 }
 
 // places is counts by path, so that one walk finds every figure.
 var places = func() *place {
-	root := &place{members: map[string]*place{}}
-	for row, c := range counts {
-		for rank, path := range c.paths {
+	root := &place{}
+	for row, paths := range counts {
+		for rank, path := range paths {
 			at := root
 			for name := range strings.SplitSeq(path, ".") {
-				next := at.members[name]
+				next := at.member(name)
 				if next == nil {
-					next = &place{members: map[string]*place{}}
-					at.members[name] = next
+					next = &place{name: name}
+					at.members[len(name)] = append(at.members[len(name)], next)
 				}
 				at = next
 			}
@@ -96,43 +134,72 @@ type figures [numCounts]struct {
 	rank int // of its path, from 1; 0 says that there is none
 }
 
-func (f *figures) walk(at *place, obj []byte) {
-	for m := object(obj); m.next(); {
-		next := at.members[string(m.key)]
+func (f *figures) walk(at *place, cur *jsonwalk.Cursor) {
+	for o := cur.Object(); o.Next(); {
+		if len(o.Key) >= maxName {
+			continue
+		}
+		next := at.member(string(o.Key))
 		switch {
 		case next == nil:
+		case next.figure && next.row >= rowMarketCost:
+			f[next.row].rank = 1
 		case next.figure:
 			best := &f[next.row]
 			if best.rank != 0 && best.rank <= next.rank+1 {
 				continue
 			}
-			if n, told := count(m.val); told {
+			if n, told := count(cur.Value()); told {
 				best.n, best.rank = n, next.rank+1
 			}
-		case isObject(m.val):
-			f.walk(next, m.val) // as deep as the paths, no deeper
+		default:
+			f.walk(next, cur) // as deep as the paths, no deeper
 		}
 	}
+}
+
+// of returns a figure; -1 when there is none.
+func (f *figures) of(row int) int64 {
+	if f[row].rank == 0 {
+		return -1
+	}
+	return f[row].n
 }
 
 // readReport reads a usage object; ok is false when nothing in it is a count.
 func readReport(raw []byte) (r report, ok bool) {
 	var f figures
-	f.walk(places, raw)
-	for i, c := range counts {
-		dst := c.dst(&r)
-		if *dst = -1; f[i].rank > 0 {
-			*dst = f[i].n
-		}
+	cur := jsonwalk.Read(raw)
+	f.walk(places, &cur)
+	r = report{
+		input:        f.of(rowInput),
+		output:       f.of(rowOutput),
+		total:        f.of(rowTotal),
+		cached:       f.of(rowCached),
+		write:        f.of(rowWrite),
+		write1h:      f.of(rowWrite1h),
+		write12h:     f.of(rowWrite12h),
+		cachedAudio:  f.of(rowCachedAudio),
+		cachedImage:  f.of(rowCachedImage),
+		audioIn:      f.of(rowAudioIn),
+		imageIn:      f.of(rowImageIn),
+		videoIn:      f.of(rowVideoIn),
+		reasoning:    f.of(rowReasoning),
+		audioOut:     f.of(rowAudioOut),
+		imageOut:     f.of(rowImageOut),
+		videoOut:     f.of(rowVideoOut),
+		rejectedPred: f.of(rowRejectedPred),
+		searches:     f.of(rowSearches),
+		audioSeconds: f.of(rowAudioSeconds),
 	}
-	r.marketCost = bytes.Contains(raw, []byte(`"market_cost"`)) && member(raw, "market_cost") != nil
+	r.marketCost, r.cost, r.times = f[rowMarketCost].rank > 0, f[rowCost].rank > 0, f[rowTime].rank > 0
 	return r, r.input >= 0 || r.output >= 0 || r.total >= 0
 }
 
 // count reads a number of tokens: vendors send integers, floats and texts of them.
 func count(val []byte) (int64, bool) {
 	if len(val) > 0 && val[0] == '"' {
-		val = inner(val)
+		val = jsonwalk.Inner(val)
 	}
 	if len(val) == 0 || len(val) > 64 || val[0] != '-' && (val[0] < '0' || val[0] > '9') {
 		return 0, false
@@ -159,6 +226,10 @@ func readUsage(raw []byte) (u llm.Usage, ok bool) {
 	if !ok {
 		return llm.Usage{}, false
 	}
+	return r.usage(), true
+}
+
+func (r *report) usage() (u llm.Usage) {
 	r.settle()
 	u.Source = llm.UsageReported
 	clamped := r.setInput(&u)
@@ -170,7 +241,7 @@ func readUsage(raw []byte) (u llm.Usage, ok bool) {
 	if r.audioSeconds >= 0 && r.audioSeconds < 1<<40 {
 		u.Set(llm.AudioInMillis, r.audioSeconds*1000)
 	}
-	return u, true
+	return u
 }
 
 func known(n int64) int64 { return max(n, 0) }
