@@ -20,7 +20,7 @@ type call struct {
 	reasoning string
 	tools     []toolCall
 	results   []string // of tools, in what was asked
-	in, out   int64    // tokens; without any the span must have none
+	in, out   int64    // tokens; without any the span must have none, and zero is a told 0
 	stream    bool
 	partial   bool   // the answer broke off: its tokens are a lower bound
 	end       string // complete where it is empty
@@ -55,7 +55,7 @@ func (c *checks) facts(f feature, got facts) {
 	last := f.calls[len(f.calls)-1]
 	want.Model, want.Text, want.Thinking, want.Finish = last.answered, last.text, last.reasoning, last.finish
 	if last.in+last.out > 0 {
-		want.Usage = &tokens{last.in, last.out}
+		want.Usage = &tokens{last.in, max(last.out, 0)}
 	}
 	if f.told != nil {
 		f.told(&want)
@@ -146,9 +146,15 @@ func (c *checks) said(name string, want call, s span) {
 	}
 }
 
+// zero stands for a number that is told, and 0.
+const zero = -1
+
 func number(n int64) string {
-	if n == 0 {
+	switch n {
+	case 0:
 		return ""
+	case zero:
+		return "0"
 	}
 	return fmt.Sprint(n)
 }

@@ -29,3 +29,12 @@ func refused(status int, code string) func(*facts) {
 func broken(text string) func(*facts) {
 	return func(f *facts) { *f = facts{Text: text, Error: "any"} }
 }
+
+// sameSession checks that the first span is that of a WebSocket, and the others are
+// of what was said in it.
+func sameSession(c *checks, _ facts, s []span) {
+	c.is("status of the session", s[0].text("http.response.status_code"), "101")
+	for _, one := range s[1:] {
+		c.is("session of a call", one.text("spanwire.parent.call.id"), s[0].text("spanwire.call.id"))
+	}
+}

@@ -18,26 +18,32 @@ import (
 // A client runs features through the proxy and reports what its SDK told.
 type client struct {
 	name  string
+	tls   bool // through a proxy that serves TLS
 	start func(t *testing.T, proxy *running) (func(ctx context.Context, feature string) (facts, error), error)
 }
 
 // inGo is a client in this process.
 func inGo(run func(ctx context.Context, proxy *running, feature string) (facts, error)) client {
-	return client{"Go", func(_ *testing.T, proxy *running) (func(context.Context, string) (facts, error), error) {
+	return client{name: "Go", start: func(_ *testing.T, proxy *running) (func(context.Context, string) (facts, error), error) {
 		return func(ctx context.Context, feature string) (facts, error) { return run(ctx, proxy, feature) }, nil
 	}}
 }
 
 func inPython(script string) client {
-	return client{"Python", program(func() *exec.Cmd {
+	return client{name: "Python", start: program(func() *exec.Cmd {
 		return exec.Command(installed.python, filepath.Join("python", script))
 	})}
 }
 
 func inNode(script string) client {
-	return client{"Node", program(func() *exec.Cmd {
+	return client{name: "Node", start: program(func() *exec.Cmd {
 		return exec.Command(nodeProgram(), filepath.Join(installed.node, script))
 	})}
+}
+
+func overTLS(c client) client {
+	c.tls = true
+	return c
 }
 
 // program is a client that is a program. It finds base URLs and keys in the

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -20,9 +21,10 @@ import (
 
 // A script is an upstream that answers what stands in a file. The file of a
 // feature (a txtar archive) has one section a request, in the order in which they
-// must come; it is named by method and path. A section has
+// must come; it is named by method and path, in which * stands for a part of a
+// segment. A section has
 //
-//	< text        what the request's body must have, with blanks outside of its texts left out; any number
+//	< text        what the request's body must have (see plainJSON), any number
 //	200           the status; "200 cut" closes the connection where the body ends
 //	name: value   fields, then a blank line
 //	…             the body, up to the next section
@@ -118,15 +120,16 @@ func parseTurn(section txtar.File) (turn, error) {
 func (s *script) next(r *http.Request, body []byte) (turn, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	n := s.at + 1
 	complain := func(format string, args ...any) {
-		s.wrong = append(s.wrong, fmt.Errorf("request %d, %s %s: "+format, append([]any{s.at + 1, r.Method, r.URL.Path}, args...)...))
+		s.wrong = append(s.wrong, fmt.Errorf("request %d, %s %s: "+format, append([]any{n, r.Method, r.URL.Path}, args...)...))
 	}
 	if s.at == len(s.turns) {
 		complain("nobody expects it")
 		return turn{}, false
 	}
 	t := s.turns[s.at]
-	if r.Method != t.method || r.URL.Path != t.path {
+	if same, err := path.Match(t.path, r.URL.Path); err != nil || !same || r.Method != t.method {
 		complain("want %s %s", t.method, t.path)
 		return turn{}, false
 	}
@@ -165,11 +168,7 @@ func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the caller is gone
 	}
-	var dense bytes.Buffer
-	if json.Compact(&dense, body) == nil {
-		body = dense.Bytes()
-	}
-	t, ok := s.next(r, body)
+	t, ok := s.next(r, plainJSON(body))
 	if !ok {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusBadRequest)
@@ -225,6 +224,24 @@ func (t turn) whole(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(t.status)
 	w.Write(body)
+}
+
+// plainJSON writes a document without blanks and escapes, which SDKs put into it as
+// they like. Its members are in alphabetical order then.
+func plainJSON(b []byte) []byte {
+	var v any
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	if d.Decode(&v) != nil {
+		return b
+	}
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	if e.Encode(v) != nil {
+		return b
+	}
+	return out.Bytes()
 }
 
 // pieces cuts a stream into what a vendor would send at once.

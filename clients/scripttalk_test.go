@@ -3,7 +3,6 @@ package clients
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 
@@ -48,11 +47,7 @@ func expect(ctx context.Context, c *websocket.Conn, want []byte) error {
 	if err != nil {
 		return fmt.Errorf("wait for %s: %w", want, err)
 	}
-	var dense bytes.Buffer
-	if json.Compact(&dense, got) == nil {
-		got = dense.Bytes()
-	}
-	if !bytes.Contains(got, want) {
+	if got = plainJSON(got); !bytes.Contains(got, want) {
 		return fmt.Errorf("a message has no %s: %.500s", want, got)
 	}
 	return nil

@@ -15,7 +15,6 @@ type suite struct {
 	// fake provider answers.
 	scripts string
 	keyless bool // its callers send no key
-	tls     bool // the proxy serves TLS
 }
 
 // A feature is one thing that users do with an SDK, and what must be true then:
@@ -53,7 +52,7 @@ type result struct {
 // the proxy and looks for the spans that started while each feature ran.
 func runClient(t *testing.T, s suite, c client) []result {
 	p := startProvider(t, s)
-	proxy := startProxy(t, p, s.tls)
+	proxy := startProxy(t, p, c.tls)
 	asked, err := c.start(t, proxy)
 	if err != nil {
 		t.Fatal(err)
