@@ -78,6 +78,7 @@ var dialects = []dialect{
 			{suffix: "/images/generations"}, {suffix: "/images/edits"}, {suffix: "/images/variations"},
 			{suffix: "/audio/speech"}, {suffix: "/audio/transcriptions"}, {suffix: "/audio/translations"},
 			{suffix: "/v1/moderations"},
+			{has: "/publishers/mistralai/models/"}, // Vertex
 		},
 	},
 	{

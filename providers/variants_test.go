@@ -229,6 +229,17 @@ var variants = []variant{
 		`{"type":"response.output_item.added","output_index":0,"item":{"type":"function_call","id":"fc","call_id":"c","name":"f","arguments":""}}`,
 		`{"type":"response.function_call_arguments.delta","output_index":0,"item_id":"fc","delta":"{\"a\""}`),
 		want: `id=resp model=m 0.call=c:f{"a"`},
+	{name: "Moonshot: usage in the choice", row: "moonshot", target: chat, body: events(
+		`{"id":"k","model":"kimi","choices":[{"index":0,"delta":{"role":"assistant","reasoning_content":"hm"},"finish_reason":null}]}`,
+		`{"id":"k","model":"kimi","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}`,
+		`{"id":"k","model":"kimi","choices":[{"index":0,"delta":{},"finish_reason":"stop","usage":{"prompt_tokens":9,"completion_tokens":3,"total_tokens":12,"cached_tokens":4}}]}`, `[DONE]`),
+		want: `id=k model=kimi 0.reasoning=hm 0.text=a 0.finish=stop uncached_input=5 cache_read=4 output_text=3`},
+	{name: "MiniMax: an error inside an answer", row: "openai", target: chat, media: "application/json",
+		body: `{"id":"","model":"","choices":null,"usage":null,"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}`,
+		want: `error=1008`},
+	{name: "Mistral on Vertex", row: "vertex", target: "/v1/projects/p/locations/l/publishers/mistralai/models/mistral-x:streamRawPredict", body: events(
+		`{"id":"x","model":"mistral-x","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}],"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7}}`, `[DONE]`),
+		want: `id=x model=mistral-x 0.text=a 0.finish=stop uncached_input=5 output_text=2`},
 	{name: "usage by a total alone", row: "openai", target: "/v1/embeddings", media: "application/json",
 		body: `{"object":"list","model":"e","data":[{"embedding":[1,2],"index":0}],"usage":{"total_tokens":4}}`,
 		want: `model=e uncached_input=4`},

@@ -151,7 +151,7 @@ func (r *Reader) endDocument(c *llm.Call, x *llm.Exchange) {
 	}
 	data, tail, gap := r.body.Whole()
 	whole := r.document(data, x.End)
-	r.broken = !whole
+	r.broken = !whole && (!gap || x.Ended != llm.EndComplete)
 	switch {
 	case gap:
 		for m := jsonwalk.Ending(tail, answerKeys); m.Next(); {

@@ -191,11 +191,15 @@ func (r *Reader) document(c *llm.Call, x *llm.Exchange, body, tail []byte, gap b
 
 func (r *Reader) single(c *llm.Call, x *llm.Exchange, body, tail []byte, gap bool) {
 	whole := r.read(body, x.End)
-	for m := jsonwalk.Ending(tail, figureNames); m.Next(); {
+	for m := jsonwalk.Ending(tail, append([]string{"done_reason"}, figureNames...)); m.Next(); {
+		if string(m.Key) == "done_reason" {
+			r.choice().Finish(m.Val)
+		}
 		r.figure(m.Key, m.Val)
 	}
 	switch {
 	case gap:
+		r.done = x.Ended == llm.EndComplete
 		c.Problems = append(c.Problems, fmt.Sprintf("response body: %d bytes, of which the middle was not kept", x.Response.Size))
 	case !whole && x.Ended == llm.EndComplete:
 		c.Problems = append(c.Problems, "response body: not a whole JSON object")

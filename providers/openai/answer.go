@@ -3,11 +3,15 @@ package openai
 import (
 	"bytes"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/spanwire/spanwire/internal/apierror"
+	"github.com/spanwire/spanwire/internal/content"
 	"github.com/spanwire/spanwire/internal/intake"
 	"github.com/spanwire/spanwire/internal/jsonwalk"
+	param "github.com/spanwire/spanwire/internal/params"
+	"github.com/spanwire/spanwire/llm"
 )
 
 // Bounds on what is kept of one answer, beside [intake.MaxText]. What is past them is
@@ -59,8 +63,13 @@ type choice struct {
 	role, finish []byte
 	texts        [numParts]intake.Text
 	calls        []*toolCall
-	function     *toolCall // legacy function_call
+	function     *toolCall  // legacy function_call
+	blobs        []llm.Part // images
+	sound        int64      // bytes of base64 of audio
 }
+
+// maxBlobs bounds the images of a choice that are told one by one.
+const maxBlobs = 64
 
 // read takes one chunk, or the whole object of a plain answer. ok is false when
 // it is no JSON object from beginning to end; what could be read is taken all
@@ -92,6 +101,8 @@ func (a *answer) read(data []byte, at time.Time, whole bool) (ok bool) {
 			a.readWrapped(cur.Value())
 		case "x_groq":
 			a.readGroq(cur.Value())
+		case "base_resp":
+			a.readStatus(cur.Value())
 		case "error":
 			a.setError(cur.Value())
 		case "value":
@@ -184,6 +195,14 @@ func (a *answer) readGroq(val []byte) {
 	}
 }
 
+// readStatus reads an error as MiniMax tells it, under HTTP 200.
+func (a *answer) readStatus(val []byte) {
+	if code := number(jsonwalk.Member(val, "status_code")); code != 0 {
+		a.cur.special = true
+		a.err = &apierror.Error{Code: strconv.Itoa(code), Message: jsonwalk.Clip(jsonwalk.Str(jsonwalk.Member(val, "status_msg")), param.MaxText)}
+	}
+}
+
 // readWrapped reads the object of an endpoint whose events carry it as a member.
 func (a *answer) readWrapped(val []byte) {
 	for m := jsonwalk.Object(val); m.Next(); {
@@ -243,6 +262,8 @@ func (a *answer) readChoice(cur *jsonwalk.Cursor, index int, at time.Time, whole
 			finish = jsonwalk.Inner(cur.Value())
 		case "role":
 			role = cur.Value()
+		case "usage": // Moonshot, in streams
+			a.setUsage(&a.fallback, cur.Value())
 		case "error":
 			a.setError(cur.Value())
 		}
@@ -277,13 +298,13 @@ func (a *answer) readChoice(cur *jsonwalk.Cursor, index int, at time.Time, whole
 
 // readDelta takes the delta of a chunk, or the message of a plain answer.
 func (a *answer) readDelta(c *choice, body []byte, whole bool) {
-	var content, reasoning, reasoning2 []byte
+	var said, reasoning, reasoning2 []byte
 	for m := jsonwalk.Object(body); m.Next(); {
 		switch string(m.Key) {
 		case "role":
 			a.setRole(c, m.Val)
 		case "content":
-			content = m.Val
+			said = m.Val
 		case "reasoning_content":
 			reasoning = m.Val
 		case "reasoning":
@@ -294,10 +315,10 @@ func (a *answer) readDelta(c *choice, body []byte, whole bool) {
 			a.readCalls(c, m.Val, whole)
 		case "function_call":
 			a.readFunction(c, m.Val)
+		case "images": // OpenRouter
+			a.readImages(c, m.Val)
 		case "audio":
-			if t := jsonwalk.Member(m.Val, "transcript"); t != nil {
-				a.take(c, t, partVoice)
-			}
+			a.readSound(c, m.Val)
 		}
 	}
 	// Where both names come they carry the same text.
@@ -305,11 +326,38 @@ func (a *answer) readDelta(c *choice, body []byte, whole bool) {
 		reasoning = reasoning2
 	}
 	a.take(c, reasoning, partReasoning)
-	if len(content) > 0 && content[0] == '[' {
-		a.readParts(c, content)
+	if len(said) > 0 && said[0] == '[' {
+		a.readParts(c, said)
 		return
 	}
-	a.take(c, content, partText)
+	a.take(c, said, partText)
+}
+
+// readImages takes the images that a model made. They are content, and come whole.
+func (a *answer) readImages(c *choice, list []byte) {
+	for e := jsonwalk.Array(list); e.Next() && len(c.blobs) < maxBlobs; {
+		if p, ok := mediaOf("image_url", e.Val); ok && (p.Size > 0 || p.URI != "") {
+			a.cur.special = true
+			a.cur.pieces++
+			c.blobs = append(c.blobs, p)
+		}
+	}
+}
+
+// readSound takes audio: what is said in it, and how much of it there is.
+func (a *answer) readSound(c *choice, val []byte) {
+	for m := jsonwalk.Object(val); m.Next(); {
+		switch string(m.Key) {
+		case "transcript":
+			a.take(c, m.Val, partVoice)
+		case "data":
+			if data := jsonwalk.Inner(m.Val); len(data) > 0 {
+				a.cur.special = true
+				a.cur.pieces++
+				c.sound += content.Blob(data, "audio", "").Size
+			}
+		}
+	}
 }
 
 // readParts reads content that is a list of parts: {type: text | thinking …}.

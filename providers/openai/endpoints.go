@@ -28,7 +28,7 @@ const (
 )
 
 // endpoints maps the end of a path to what it means (wire reference, section 2). A
-// * is any one segment. The first that fits counts: chat/completions ends in
+// * is any one segment, or the beginning of one. The first that fits counts: chat/completions ends in
 // completions too.
 var endpoints = []struct {
 	method, path string
@@ -36,7 +36,10 @@ var endpoints = []struct {
 	operation    string // telemetry reference, section 1.1; "" where no model works
 }{
 	{"POST", "chat/completions", chat, "chat"},
-	{"POST", "v1/chat", chat, "chat"}, // Writer
+	{"POST", "v1/chat", chat, "chat"},                                  // Writer
+	{"POST", "agents/completions", chat, "chat"},                       // Mistral
+	{"POST", "publishers/mistralai/models/*:rawPredict", chat, "chat"}, // on Vertex
+	{"POST", "publishers/mistralai/models/*:streamRawPredict", chat, "chat"},
 	{"POST", "completions", completions, "text_completion"},
 	{"POST", "embeddings", embeddings, "embeddings"},
 
@@ -88,7 +91,7 @@ func endsIn(path, pattern string) bool {
 		if at < 0 {
 			return false
 		}
-		if got := path[at+1:]; got != want && (want != "*" || got == "") {
+		if got := path[at+1:]; got != want && (want[0] != '*' || len(got) < len(want) || !strings.HasSuffix(got, want[1:])) {
 			return false
 		}
 		if len(want) == len(pattern) {

@@ -26,7 +26,9 @@ func (r *Reader) fill(c *llm.Call, x *llm.Exchange, plain []byte) {
 		c.Problems = append(c.Problems, fmt.Sprintf("response stream: %d of %d events are not JSON objects", a.unreadable, a.events))
 	}
 	texts := jsonwalk.TextsOf(plain)
-	c.ResponseID = texts.Unescape(a.id)
+	if x.Status < 400 { // an error has an id of its own
+		c.ResponseID = texts.Unescape(a.id)
+	}
 	if c.ResponseModel = jsonwalk.WordOf(a.model); c.ResponseModel == "" {
 		c.ResponseModel = x.ResponseHeader.Get("x-ms-served-model")
 	}
@@ -213,6 +215,11 @@ func (ch *choice) message(finish string, parts *content.Parts, texts *jsonwalk.T
 		if p.Content = texts.Unescape(t.Raw); t.Seen > len(t.Raw) {
 			p.Size = int64(t.Seen)
 		}
+	}
+	parts.Put(ch.blobs...)
+	if ch.sound > 0 {
+		p := parts.Add(llm.PartBlob)
+		p.Modality, p.Size = "audio", ch.sound
 	}
 	for _, t := range ch.calls {
 		t.fill(parts.Add(llm.PartToolCall), texts)

@@ -36,7 +36,7 @@ func (Dialect) NewReader(x *llm.Exchange) *Reader {
 
 func newReader(x *llm.Exchange, endpoint endpoint) *Reader {
 	r := &Reader{endpoint: endpoint}
-	r.body.Begin(x, intake.Unknown, intake.Handler{Event: r.take, Squeeze: endpoint == embeddings})
+	r.body.Begin(x, intake.Unknown, intake.Handler{Event: r.take, Squeeze: endpoint == embeddings, Lean: endpoint == chat, MaxEvent: maxEvent})
 	return r
 }
 
@@ -129,7 +129,7 @@ func (r *Reader) finishPlain(c *llm.Call, x *llm.Exchange, data, tail []byte, ga
 		data = e.Val
 	}
 	whole := r.answer.read(data, x.End, true)
-	r.broken = !whole
+	r.broken = !whole && (!gap || x.Ended != llm.EndComplete)
 	if r.endpoint == embeddings {
 		r.vectors.read(data)
 	}

@@ -283,6 +283,7 @@ func (r *Reader) Finish(c *llm.Call, x *llm.Exchange) error {
 		}
 		switch {
 		case gap:
+			cut = x.Ended != llm.EndComplete
 			c.Problems = append(c.Problems, fmt.Sprintf("response body: %d bytes, of which the middle was not kept", x.Response.Size))
 		case cut && x.Ended == llm.EndComplete:
 			c.Problems = append(c.Problems, "response body: not a whole JSON object")
