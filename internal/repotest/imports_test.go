@@ -76,6 +76,7 @@ var table = map[string]pkg{
 	anyDialect:  {level: 5, ours: []string{"llm", "internal/apierror", "internal/content", "internal/draft", "internal/encoding", "internal/eventstream", "internal/intake", "internal/jsonwalk", "internal/params", "internal/sse", "internal/toldcost", "internal/websocket"}},
 	"providers": {level: 6, ours: []string{"llm", "internal/apierror", "internal/canon", "internal/encoding", "internal/sse", anyDialect}},
 	"tracing":   {level: 2, ours: []string{"llm"}},
+	"store":     {level: 2, ours: []string{"llm", "internal/callrecord"}},
 
 	// internal/encoding: what the relay takes out of a compressed stream it takes
 	// out of the decoded bytes.
@@ -114,9 +115,9 @@ var owners = map[string][]string{
 	"google.golang.org/protobuf":           {"tracing"},
 	"google.golang.org/genproto":           {"tracing"},
 	"github.com/prometheus":                {"tracing"},
-	// One library, two jobs that never meet: bodies that providers compress, and
-	// the batches that we compress.
-	"github.com/klauspost/compress": {"internal/encoding", "tracing"},
+	// One library, three jobs that never meet: bodies that providers compress, batches
+	// that we send, and what the store keeps.
+	"github.com/klauspost/compress": {"internal/encoding", "store", "tracing"},
 	"github.com/andybalholm/brotli": {"internal/encoding"},
 	// Encryption at rest.
 	"github.com/minio/sio": {"internal/sealed"},

@@ -1,0 +1,225 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/spanwire/spanwire/llm"
+)
+
+// ftsSchema is that of the file with the full text of a day: for each call what was
+// new with it. It keeps no text, and not where in it a word stands: who asks for
+// words in a row looks into the texts that have all of them.
+const ftsSchema = `
+CREATE TABLE info (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE VIRTUAL TABLE words USING fts5 (text, content='', detail=none, columnsize=0, tokenize="unicode61 remove_diacritics 2");
+`
+
+const (
+	mostIndexed = 256 << 10 // of the text of a call
+	mostWord    = 64        // bytes; what is longer is base64 or the like
+	indexBatch  = 128       // calls that are indexed at once
+	indexTime   = time.Second
+)
+
+// index keeps the full text of the open days up to date. It works at most half of
+// the time, a little each, and is behind by seconds.
+func (s *Store) index(ctx context.Context) {
+	days, err := listDays(s.dir)
+	if err != nil {
+		s.log.Error("the full text is not kept up to date", "error", err)
+		return
+	}
+	// What was not finished at the last end.
+	behind := map[string]bool{}
+	for _, day := range days[max(len(days)-2, 0):] {
+		behind[day] = true
+	}
+	for {
+		s.mu.Lock()
+		for _, w := range s.days {
+			behind[w.name] = true
+		}
+		s.mu.Unlock()
+		for day := range behind {
+			err := s.indexDay(ctx, day)
+			if ctx.Err() != nil {
+				return
+			}
+			if err != nil && !errors.Is(err, os.ErrNotExist) {
+				s.log.Error("index a day of the store", "day", day, "error", err)
+			}
+			delete(behind, day)
+		}
+		select {
+		case <-s.wake:
+		case <-ctx.Done():
+			return
+		}
+		if rest(ctx, indexTime) != nil {
+			return
+		}
+	}
+}
+
+// rest waits, or returns the error of ctx when that ends first.
+func rest(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *Store) indexDay(ctx context.Context, day string) error {
+	if _, err := os.Stat(s.path(day, bodiesSuffix)); err != nil {
+		return err
+	}
+	fts, err := openWriter(s.path(day, ftsSuffix), callsPage, ftsSchema)
+	if err != nil {
+		return err
+	}
+	defer fts.Close()
+	for {
+		began := time.Now()
+		n, err := s.indexSome(ctx, day, fts)
+		if err != nil || n == 0 {
+			return err
+		}
+		if err := rest(ctx, time.Since(began)); err != nil {
+			return err
+		}
+	}
+}
+
+// indexSome indexes the next calls and returns how many there were.
+func (s *Store) indexSome(ctx context.Context, day string, fts *sqlite.Conn) (n int, err error) {
+	done, _, err := one(fts, "SELECT value FROM info WHERE key = 'indexed'")
+	if err != nil {
+		return 0, err
+	}
+	type text struct {
+		n    int64
+		text string
+	}
+	var texts []text
+	last := done
+	err = s.withBodies(ctx, day, func(conn *sqlite.Conn) error {
+		most, _, err := one(conn, "SELECT max(n) FROM said")
+		if err != nil {
+			return err
+		}
+		s.counts.lag.Store(max(most-done, 0))
+		b := bodies{conn: conn, rows: map[int64][][]byte{}}
+		var ns []int64
+		err = query(conn, "SELECT n FROM said WHERE n > ? ORDER BY n LIMIT ?", func(st *sqlite.Stmt) error {
+			ns = append(ns, st.ColumnInt64(0))
+			return nil
+		}, done, indexBatch)
+		for _, n := range ns {
+			if err != nil {
+				return err
+			}
+			last = n
+			var t string
+			if t, err = b.fresh(n); err == nil && t != "" {
+				texts = append(texts, text{n, t})
+			}
+		}
+		return err
+	})
+	if err != nil || last == done {
+		return 0, err
+	}
+	err = atomically(fts, func() error {
+		for _, t := range texts {
+			if err := exec(fts, "INSERT INTO words (rowid, text) VALUES (?, ?)", t.n, t.text); err != nil {
+				return err
+			}
+		}
+		return exec(fts, "INSERT OR REPLACE INTO info VALUES ('indexed', ?)", last)
+	})
+	if err == nil {
+		s.counts.indexed.Add(last - done)
+	}
+	return int(last - done), err
+}
+
+// fresh returns the text that was new with a call.
+func (b *bodies) fresh(n int64) (string, error) {
+	m, _, err := b.manifest(n)
+	if err != nil {
+		return "", err
+	}
+	var c llm.Call
+	for s, ids := range m {
+		for i, id := range ids {
+			if id>>ordinalBits != n || section(s) == secSchema || section(s) == secInferred {
+				continue
+			}
+			p, err := b.piece(id)
+			if err == nil {
+				err = put(&c, section(s), i, p)
+			}
+			if err != nil {
+				return "", err
+			}
+		}
+	}
+	delete(b.rows, n)
+	return searchable(textOf(&c)), nil
+}
+
+// textOf returns everything that was said in a call, as plain text.
+func textOf(c *llm.Call) string {
+	var b strings.Builder
+	words(&b, c.System)
+	for i := range c.Input {
+		words(&b, c.Input[i].Parts)
+	}
+	for i := range c.Output {
+		words(&b, c.Output[i].Parts)
+	}
+	for i := range c.Tools {
+		t := &c.Tools[i]
+		for _, s := range [...]string{t.Name, t.Description} {
+			if b.Len() < mostIndexed {
+				b.WriteString(s[:min(len(s), mostIndexed)])
+				b.WriteByte('\n')
+			}
+		}
+	}
+	return b.String()
+}
+
+// searchable returns a text without what nobody searches: words that are no words.
+func searchable(s string) string {
+	s = strings.ToValidUTF8(s, " ")
+	var b strings.Builder
+	b.Grow(len(s))
+	for word := range strings.FieldsFuncSeq(s, func(r rune) bool { return r <= ' ' || r == '"' || r == '\\' || r == ',' }) {
+		if len(word) > mostWord && !strings.ContainsAny(word, "/.-_:;()[]{}=<>") && ascii(word) {
+			continue
+		}
+		b.WriteString(word)
+		b.WriteByte(' ')
+	}
+	return b.String()
+}
+
+func ascii(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}

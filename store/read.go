@@ -1,0 +1,280 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/spanwire/spanwire/internal/callrecord"
+	"github.com/spanwire/spanwire/llm"
+)
+
+// ErrNotFound says that there is no such call, trace, session or run.
+var ErrNotFound = errors.New("not in the store")
+
+// Call returns a call with what was said in it, as far as that is kept: a call whose
+// content is gone has the attribute spanwire.content.dropped. Its day is found by the
+// time in the id, else by looking at every day.
+func (r *Reader) Call(ctx context.Context, id string) (*llm.Call, error) {
+	days, err := r.days(time.Time{}, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	for _, day := range near(days, id) {
+		c, err := r.callOf(ctx, day, id)
+		if errors.Is(err, ErrNotFound) || errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read call %.64q: %w", id, err)
+		}
+		return c, nil
+	}
+	return nil, fmt.Errorf("call %.64q: %w", id, ErrNotFound)
+}
+
+// near returns days with those first on which a call of an id may have begun: UUIDs
+// of version 7 tell the time.
+func near(days []string, id string) []string {
+	b, ok := uuidBytes(id)
+	if !ok || b[6]>>4 != 7 {
+		return days
+	}
+	var ms int64
+	for _, x := range b[:6] {
+		ms = ms<<8 | int64(x)
+	}
+	told := time.UnixMilli(ms).UTC()
+	out := make([]string, 0, len(days))
+	for _, first := range []bool{true, false} {
+		for _, day := range days {
+			if (day == told.Format(time.DateOnly) || day == told.Add(-time.Minute).Format(time.DateOnly)) == first {
+				out = append(out, day)
+			}
+		}
+	}
+	return out
+}
+
+func (r *Reader) callOf(ctx context.Context, day, id string) (*llm.Call, error) {
+	var c *llm.Call
+	var n int64
+	err := r.withCalls(ctx, day, func(conn *sqlite.Conn) error {
+		key := idOf(id)
+		if key == nil {
+			key = ""
+		}
+		return query(conn, "SELECT n, facts, "+costColumns+" FROM call WHERE id = ?", func(st *sqlite.Stmt) (err error) {
+			n = st.ColumnInt64(0)
+			c, err = readFacts(st, 1)
+			return err
+		}, key)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if c == nil {
+		return nil, ErrNotFound
+	}
+	return c, r.give1(ctx, day, []numbered{{n, c}})
+}
+
+// numbered is a call and its number on its day.
+type numbered struct {
+	n    int64
+	call *llm.Call
+}
+
+// costColumns follow the facts where a call is read: what was priced anew is not in
+// the facts.
+const costColumns = "cost, (SELECT value FROM dict WHERE id = cost_source), (SELECT value FROM dict WHERE id = cost_status), cost_was"
+
+// readFacts reads the column of the facts and those of costColumns after it.
+func readFacts(st *sqlite.Stmt, at int) (*llm.Call, error) {
+	b, err := expand(column(st, at))
+	if err != nil {
+		return nil, err
+	}
+	return callrecord.DecodeFacts(b)
+}
+
+// give1 puts what was said back into calls of one day.
+func (r *Reader) give1(ctx context.Context, day string, calls []numbered) error {
+	err := r.withBodies(ctx, day, func(conn *sqlite.Conn) error {
+		b := bodies{conn: conn, seal: r.seal, rows: map[int64][][]byte{}}
+		for _, c := range calls {
+			if err := b.give(c.n, c.call); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, os.ErrNotExist) {
+		for _, c := range calls {
+			c.call.SetAttr(contentDropped, true)
+		}
+		return nil
+	}
+	return err
+}
+
+// contentDropped marks a call whose content was there once (docs/telemetry.md).
+const contentDropped = "spanwire.content.dropped"
+
+// bodies reads what was said on one day. Rows that were read once are kept: the
+// turns of a conversation share theirs.
+type bodies struct {
+	conn *sqlite.Conn
+	seal Sealer
+	rows map[int64][][]byte // pieces by the number of their call
+	held int                // bytes in rows
+}
+
+// mostHeld is how many bytes of pieces are kept while calls are read.
+const mostHeld = 64 << 20
+
+// give puts back into c what was said in it.
+func (b *bodies) give(n int64, c *llm.Call) error {
+	m, ok, err := b.manifest(n)
+	if err != nil || !ok {
+		return err
+	}
+	for s, ids := range m {
+		for i, id := range ids {
+			p, err := b.piece(id)
+			if err == nil {
+				err = put(c, section(s), i, p)
+			}
+			if err != nil {
+				return fmt.Errorf("piece %d of call %s: %w", i, c.ID, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (b *bodies) manifest(n int64) (m manifest, ok bool, err error) {
+	err = query(b.conn, "SELECT manifest FROM said WHERE n = ?", func(st *sqlite.Stmt) error {
+		ok = true
+		plain, err := expand(column(st, 0))
+		if err == nil {
+			m, err = decodeManifest(plain)
+		}
+		return err
+	}, n)
+	return m, ok, err
+}
+
+// put adds one piece to c.
+func put(c *llm.Call, s section, i int, p []byte) error {
+	switch s {
+	case secSystem:
+		ps, err := callrecord.DecodeParts(p)
+		c.System = append(c.System, ps...)
+		return err
+	case secTools:
+		t, err := callrecord.DecodeTool(p)
+		c.Tools = append(c.Tools, t)
+		return err
+	case secInput:
+		m, err := callrecord.DecodeMessage(p)
+		c.Input = append(c.Input, m)
+		return err
+	case secOutput:
+		m, err := callrecord.DecodeMessage(p)
+		c.Output = append(c.Output, m)
+		return err
+	case secSchema:
+		c.OutputSchema = string(p)
+	case secInferred:
+		if c.Run != nil && i < len(c.Run.Inferred) {
+			ps, err := callrecord.DecodeParts(p)
+			c.Run.Inferred[i].Parts = ps
+			return err
+		}
+	}
+	return nil
+}
+
+var errNoPiece = errors.New("a piece is missing")
+
+// piece returns the bytes of a piece, for reading.
+func (b *bodies) piece(id int64) ([]byte, error) {
+	n, at := id>>ordinalBits, id&maxOrdinal
+	row, err := b.row(n)
+	if err != nil {
+		return nil, err
+	}
+	if at >= int64(len(row)) {
+		return nil, errNoPiece
+	}
+	if row[at] != nil {
+		return row[at], nil
+	}
+	var out []byte
+	err = query(b.conn, "SELECT data FROM large WHERE id = ?", func(st *sqlite.Stmt) error {
+		plain, err := unsealed(b.seal, column(st, 0), id, placeLarge)
+		if err == nil {
+			out, err = expand(plain)
+		}
+		return err
+	}, id)
+	if err == nil && out == nil {
+		err = errNoPiece
+	}
+	if err == nil && b.held+len(out) < mostHeld {
+		row[at] = out
+		b.held += len(out)
+	}
+	return out, err
+}
+
+// row returns the new pieces of a call.
+func (b *bodies) row(n int64) ([][]byte, error) {
+	if row, ok := b.rows[n]; ok {
+		return row, nil
+	}
+	var row [][]byte
+	size := 0
+	err := query(b.conn, "SELECT pieces FROM said WHERE n = ? AND pieces IS NOT NULL", func(st *sqlite.Stmt) error {
+		plain, err := unsealed(b.seal, column(st, 0), n, placePieces)
+		if err == nil {
+			plain, err = expand(plain)
+		}
+		if err == nil {
+			size = len(plain)
+			row, err = splitPieces(plain)
+		}
+		return err
+	}, n)
+	if err != nil {
+		return nil, err
+	}
+	if b.held += size; b.held > mostHeld {
+		clear(b.rows)
+		b.held = size
+	}
+	b.rows[n] = row
+	return row, nil
+}
+
+// words are the texts of a message, part or tool, for the index and for previews.
+func words(b *strings.Builder, ps []llm.Part) {
+	for i := range ps {
+		p := &ps[i]
+		if p.Type == llm.PartBlob {
+			continue
+		}
+		for _, s := range [...]string{p.Name, p.Content, p.Arguments, p.Response} {
+			if s != "" && b.Len() < mostIndexed {
+				b.WriteString(s[:min(len(s), mostIndexed)])
+				b.WriteByte('\n')
+			}
+		}
+	}
+}

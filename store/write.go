@@ -1,0 +1,467 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/spanwire/spanwire/llm"
+)
+
+// batch is what was done with calls.
+type batch struct {
+	stored, again int64 // new ones; ones that were there
+	other         int64 // values counted as other
+	bytes         int64 // of what was said, as it was written
+}
+
+// write puts calls into the files of the day: into both or, when it fails, into none
+// that count. The caller then closes w, since its memory is ahead of its files.
+func (w *writing) write(calls []*llm.Call, seal Sealer) (out batch, err error) {
+	spoken := w.bodies != nil
+	if spoken {
+		if err := run(w.bodies, "BEGIN IMMEDIATE"); err != nil {
+			return out, err
+		}
+		defer rollback(w.bodies)
+	}
+	if err := run(w.calls, "BEGIN IMMEDIATE"); err != nil {
+		return out, err
+	}
+	defer rollback(w.calls)
+	r := recording{w: w, seal: seal, sessions: map[any]*sessionRow{}}
+	for _, c := range calls {
+		if err := r.call(c); err != nil {
+			return out, fmt.Errorf("store call %.64q: %w", c.ID, err)
+		}
+	}
+	if err := errors.Join(w.totals.write(), r.writeSessions()); err != nil {
+		return out, err
+	}
+	// What was said is committed first. Should the calls then not be, w.trim removes it.
+	if spoken {
+		if err := run(w.bodies, "COMMIT"); err != nil {
+			return out, err
+		}
+	}
+	return r.batch, run(w.calls, "COMMIT")
+}
+
+// rollback ends a transaction that was not committed.
+func rollback(c *sqlite.Conn) {
+	if !c.AutocommitEnabled() {
+		_ = run(c, "ROLLBACK") // closing the connection does the same
+	}
+}
+
+// recording is one transaction.
+type recording struct {
+	w        *writing
+	seal     Sealer
+	batch    batch
+	enc      bytes.Buffer
+	sessions map[any]*sessionRow
+}
+
+// entries are the rows of the dictionary that a call names.
+type entries struct {
+	team, model, provider, operation, key, user, agent, err entry
+	usageSource, costSource, costStatus                     entry
+	tags                                                    []entry
+}
+
+func (r *recording) entries(c *llm.Call) (e entries, err error) {
+	d := r.w.dict
+	for _, x := range [...]struct {
+		to          *entry
+		kind, value string
+	}{
+		{&e.team, dictTeam, c.Attribution.Team}, {&e.model, dictModel, c.Model()}, {&e.provider, dictProvider, c.Provider},
+		{&e.operation, dictOperation, operationOf(c)}, {&e.key, dictKey, c.Attribution.Key}, {&e.user, dictUser, c.Attribution.User},
+		{&e.agent, dictAgent, c.Attribution.Agent}, {&e.err, dictError, c.ErrorType},
+		{&e.usageSource, dictUsageSource, string(c.Usage.Source)}, {&e.costSource, dictCostSource, string(c.Cost.Source)},
+		{&e.costStatus, dictCostStatus, string(c.Cost.Status)},
+	} {
+		if *x.to, err = d.id(x.kind, x.value); err != nil {
+			return e, err
+		}
+	}
+	for i, tag := range c.Attribution.Tags {
+		if i == maxTags {
+			break
+		}
+		t, err := d.id(dictTag, tag)
+		if err != nil {
+			return e, err
+		}
+		if !hasEntry(e.tags, t) {
+			e.tags = append(e.tags, t)
+		}
+	}
+	return e, nil
+}
+
+// maxTags is how many tags of a call can be asked for. All are in its facts.
+const maxTags = 32
+
+func hasEntry(es []entry, e entry) bool {
+	for _, o := range es {
+		if o.id == e.id {
+			return true
+		}
+	}
+	return false
+}
+
+// operationOf tells calls that were not understood from those without an operation.
+func operationOf(c *llm.Call) string {
+	if c.Kind == llm.KindHTTP && c.Operation == "" {
+		return string(llm.KindHTTP)
+	}
+	return c.Operation
+}
+
+func (r *recording) call(c *llm.Call) error {
+	e, err := r.entries(c)
+	if err != nil {
+		return err
+	}
+	n := r.w.next
+	added, err := r.insert(n, c, &e)
+	if err != nil {
+		return err
+	}
+	if !added {
+		r.batch.again++
+		return r.repair(c)
+	}
+	r.w.next++
+	r.batch.stored++
+	for _, t := range e.tags {
+		if err := exec(r.w.calls, "INSERT INTO tagged (tag, start, n) VALUES (?, ?, ?)", t.id, nanos(c.Start), n); err != nil {
+			return err
+		}
+	}
+	if err := r.add(c, &e); err != nil {
+		return err
+	}
+	r.session(c, &e)
+	return r.say(n, c)
+}
+
+const insertCall = `INSERT OR IGNORE INTO call (n, id, start, dur, ttft, trace, span, parent, run, session,
+ team, model, provider, operation, key, user, agent, status, failed, error, stream,
+ input, output, cache_read, cache_write, reasoning, usage_source, cost, cost_source, cost_status, facts)
+ VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
+
+// insert adds the row of a call; added is false when its id was there.
+func (r *recording) insert(n int64, c *llm.Call, e *entries) (added bool, err error) {
+	facts, err := r.facts(c)
+	if err != nil {
+		return false, err
+	}
+	st, err := r.w.calls.Prepare(insertCall)
+	if err != nil {
+		return false, err
+	}
+	a := args{st: st}
+	a.int(n)
+	id := idOf(c.ID)
+	if id == nil {
+		id = ""
+	}
+	a.any(id)
+	a.int(nanos(c.Start))
+	a.int(max(int64(span(c.Start, c.End)), 0))
+	a.maybe(max(int64(span(c.Start, c.FirstToken)), 0), !c.FirstToken.IsZero())
+	a.blob(c.Place.Trace[:])
+	a.blob(c.Place.Span[:])
+	if c.Place.Parent == [8]byte{} {
+		a.null()
+	} else {
+		a.blob(c.Place.Parent[:])
+	}
+	var run any
+	if c.Run != nil {
+		run = idOf(c.Run.ID)
+	}
+	a.any(run)
+	a.any(sessionOf(c))
+	for _, x := range [...]entry{e.team, e.model, e.provider, e.operation, e.key, e.user, e.agent} {
+		a.int(x.id)
+	}
+	a.int(int64(c.Status))
+	a.int(flag(failed(c)))
+	a.int(e.err.id)
+	a.int(flag(c.Stream))
+	for _, get := range [...]func() (int64, bool){c.Usage.Input, c.Usage.Output, c.Usage.CacheReads, c.Usage.CacheWrites, func() (int64, bool) { return c.Usage.Get(llm.Reasoning) }} {
+		a.maybe(get())
+	}
+	a.int(e.usageSource.id)
+	a.maybe(int64(c.Cost.Total), c.Cost.Known())
+	a.int(e.costSource.id)
+	a.int(e.costStatus.id)
+	a.blob(facts)
+	if _, err := st.Step(); err != nil {
+		return false, err
+	}
+	added = r.w.calls.Changes() > 0
+	return added, st.Reset()
+}
+
+// facts returns everything else about a call, squeezed.
+func (r *recording) facts(c *llm.Call) ([]byte, error) {
+	r.enc.Reset()
+	if err := r.w.speak.enc.Facts(&r.enc, c); err != nil {
+		return nil, err
+	}
+	b := squeeze(nil, r.enc.Bytes())
+	if r.enc.Cap() > keepBuffer {
+		r.enc = bytes.Buffer{}
+	}
+	return b, nil
+}
+
+// say writes what was said in a call.
+func (r *recording) say(n int64, c *llm.Call) error {
+	if r.w.bodies == nil {
+		return nil
+	}
+	s, ok, err := r.w.speak.listen(n, c)
+	if err != nil || !ok {
+		return err
+	}
+	var pieces, shown any
+	if len(s.pieces) > 0 {
+		b, err := sealed(r.seal, squeeze(nil, s.pieces), n, placePieces)
+		if err != nil {
+			return err
+		}
+		r.batch.bytes += int64(len(b))
+		pieces = b
+	}
+	if s.preview != "" {
+		if shown, err = sealed(r.seal, []byte(s.preview), n, placePreview); err != nil {
+			return err
+		}
+	}
+	r.batch.bytes += int64(len(s.manifest))
+	if err := exec(r.w.bodies, "INSERT INTO said (n, preview, manifest, pieces) VALUES (?, ?, ?, ?)", n, shown, s.manifest, pieces); err != nil {
+		return err
+	}
+	for i, h := range s.hashes {
+		if err := exec(r.w.bodies, "INSERT INTO piece (id, hash) VALUES (?, ?)", pieceID(n, int64(i)), h[:]); err != nil {
+			return err
+		}
+	}
+	for _, l := range s.large {
+		b, err := sealed(r.seal, squeeze(nil, l.data), l.id, placeLarge)
+		if err != nil {
+			return err
+		}
+		r.batch.bytes += int64(len(b))
+		if err := exec(r.w.bodies, "INSERT INTO large (id, data) VALUES (?, ?)", l.id, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// repair writes what was said in a call that is there without it: the machine went
+// down when only one of the files was durable.
+func (r *recording) repair(c *llm.Call) error {
+	if r.w.bodies == nil {
+		return nil
+	}
+	id := idOf(c.ID)
+	if id == nil {
+		id = ""
+	}
+	n, ok, err := one(r.w.calls, "SELECT n FROM call WHERE id = ?", id)
+	if err != nil || !ok {
+		return err
+	}
+	if _, there, err := one(r.w.bodies, "SELECT 1 FROM said WHERE n = ?", n); err != nil || there {
+		return err
+	}
+	return r.say(n, c)
+}
+
+// Places that sealed bytes are for, beside the number of the row.
+const (
+	placePieces  = 1
+	placePreview = 2
+	placeLarge   = 3
+)
+
+func placeOf(id int64, kind byte) []byte {
+	return append(binary.BigEndian.AppendUint64(nil, uint64(id)), kind)
+}
+
+func sealed(s Sealer, b []byte, id int64, kind byte) ([]byte, error) {
+	if s == nil {
+		return b, nil
+	}
+	out, err := s.Seal(nil, b, placeOf(id, kind))
+	if err != nil {
+		return nil, fmt.Errorf("encrypt: %w", err)
+	}
+	return out, nil
+}
+
+// unsealed returns what was sealed for a place.
+func unsealed(s Sealer, b []byte, id int64, kind byte) ([]byte, error) {
+	if s == nil {
+		return b, nil
+	}
+	out, err := s.Open(nil, b, placeOf(id, kind))
+	if err != nil {
+		return nil, fmt.Errorf("decrypt: %w", err)
+	}
+	return out, nil
+}
+
+func failed(c *llm.Call) bool { return c.ErrorType != "" }
+
+// nanos returns a time in nanoseconds since 1970; 0 for one that has none.
+func nanos(t time.Time) int64 {
+	if y := t.Year(); y < 1678 || y > 2261 {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+// span returns how long it was from one time to another; 0 when one is not known.
+func span(from, to time.Time) time.Duration {
+	if from.IsZero() || to.IsZero() {
+		return 0
+	}
+	return to.Sub(from)
+}
+
+// sessionOf returns the session of a call: text when the caller told it, else the id
+// of the call that began the conversation. The two never are equal.
+func sessionOf(c *llm.Call) any {
+	if c.Attribution.Session != "" {
+		return clip(c.Attribution.Session)
+	}
+	if c.Run == nil {
+		return nil
+	}
+	return idOf(c.Run.Session)
+}
+
+// sumsOf returns what a call adds to totals.
+func sumsOf(c *llm.Call) sums {
+	s := sums{calls: 1, counted: flag(c.Usage.Known()), priced: flag(c.Cost.Known()), dur: max(int64(span(c.Start, c.End)), 0)}
+	s.input, _ = c.Usage.Input()
+	s.output, _ = c.Usage.Output()
+	s.cacheRead, _ = c.Usage.CacheReads()
+	s.cacheWrite, _ = c.Usage.CacheWrites()
+	s.reasoning, _ = c.Usage.Get(llm.Reasoning)
+	for _, n := range [...]*int64{&s.input, &s.output, &s.cacheRead, &s.cacheWrite, &s.reasoning} {
+		*n = max(*n, 0) // a sum of absurd counts may have gone around
+	}
+	if c.Cost.Known() {
+		s.cost = int64(c.Cost.Total)
+	}
+	return s
+}
+
+// add adds a call to the totals of its hour, on every axis.
+func (r *recording) add(c *llm.Call, e *entries) error {
+	s := sumsOf(c)
+	shown := func(x entry) int64 {
+		if x.shown {
+			return x.id
+		}
+		r.batch.other++
+		return other
+	}
+	at := nanos(c.Start) / int64(time.Hour) * int64(time.Hour/time.Second)
+	team := shown(e.team)
+	all, err := r.w.totals.cell(cellKey{
+		at: at, axis: axisAll, team: team, model: shown(e.model), provider: shown(e.provider), operation: shown(e.operation),
+		failed: flag(failed(c)), usageSource: shown(e.usageSource), costSource: shown(e.costSource),
+	})
+	if err != nil {
+		return err
+	}
+	all.sums.add(&s)
+	if d := span(c.Start, c.End); d > 0 {
+		addTo(&all.latency, d.Seconds())
+	}
+	if d := span(c.Start, c.FirstToken); d > 0 {
+		addTo(&all.ttft, d.Seconds())
+	}
+	split := func(axis string, x entry) error {
+		if x.id == noValue {
+			return nil
+		}
+		cell, err := r.w.totals.cell(cellKey{at: at, axis: axis, value: shown(x), team: team})
+		if err == nil {
+			cell.sums.add(&s)
+		}
+		return err
+	}
+	err = errors.Join(split(dictUser, e.user), split(dictKey, e.key), split(dictAgent, e.agent))
+	for _, t := range e.tags {
+		err = errors.Join(err, split(dictTag, t))
+	}
+	return err
+}
+
+// sessionRow is what a batch adds to a session.
+type sessionRow struct {
+	sums
+	failed            int64
+	first, last       int64
+	team, user, agent int64
+}
+
+func (r *recording) session(c *llm.Call, e *entries) {
+	id := sessionOf(c)
+	if id == nil {
+		return
+	}
+	key := id
+	if b, ok := id.([]byte); ok {
+		key = [16]byte(b)
+	}
+	row := r.sessions[key]
+	if row == nil {
+		row = &sessionRow{first: math.MaxInt64, last: math.MinInt64}
+		r.sessions[key] = row
+	}
+	s := sumsOf(c)
+	row.sums.add(&s)
+	row.failed += flag(failed(c))
+	row.first = min(row.first, nanos(c.Start))
+	row.last = max(row.last, nanos(c.End), nanos(c.Start))
+	row.team, row.user, row.agent = e.team.id, e.user.id, e.agent.id
+}
+
+const upsertSession = `INSERT INTO session (id, first, last, calls, failed, input, output, cost, priced, team, user, agent) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
+ ON CONFLICT (id) DO UPDATE SET first = min(first, excluded.first), last = max(last, excluded.last), calls = calls + excluded.calls, failed = failed + excluded.failed,
+ input = input + excluded.input, output = output + excluded.output, cost = cost + excluded.cost, priced = priced + excluded.priced,
+ team = excluded.team, user = excluded.user, agent = excluded.agent`
+
+func (r *recording) writeSessions() error {
+	for key, s := range r.sessions {
+		id := key
+		if b, ok := key.([16]byte); ok {
+			id = b[:]
+		}
+		const bound = 1 << 60
+		err := exec(r.w.calls, upsertSession, id, s.first, s.last, s.calls, s.failed, s.input, s.output, min(max(s.cost, -bound), bound), s.priced, s.team, s.user, s.agent)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
