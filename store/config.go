@@ -77,9 +77,14 @@ type Settings struct {
 }
 
 // Sealer encrypts pieces of what was said, after they were compressed, and opens
-// them again. context names the place of the bytes: what was sealed for one place
-// must not open in another. Both append to dst and are safe for concurrent use.
+// them again. place names where the bytes stand: what was sealed for one place does
+// not open in another. Both append to dst and are safe for concurrent use. What is
+// sealed begins with a byte of 1, which nothing does that is not.
 type Sealer interface {
-	Seal(dst, plain, context []byte) ([]byte, error)
-	Open(dst, sealed, context []byte) ([]byte, error)
+	Seal(dst, text []byte, place string) ([]byte, error)
+	Open(dst, sealed []byte, place string) ([]byte, error)
 }
+
+// sealedMark is the first byte of what a Sealer made. A frame of zstd begins with
+// another, and so does a preview.
+const sealedMark = 1

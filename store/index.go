@@ -118,7 +118,7 @@ func (s *Store) indexSome(ctx context.Context, day string, fts *sqlite.Conn) (n 
 			return err
 		}
 		s.counts.lag.Store(max(most-done, 0))
-		b := bodies{conn: conn, rows: map[int64][][]byte{}}
+		b := newBodies(conn, day, nil)
 		var ns []int64
 		err = query(conn, "SELECT n FROM said WHERE n > ? ORDER BY n LIMIT ?", func(st *sqlite.Stmt) error {
 			ns = append(ns, st.ColumnInt64(0))

@@ -81,7 +81,7 @@ func (r *Reader) callOf(ctx context.Context, day, id string) (*llm.Call, error) 
 	if c == nil {
 		return nil, ErrNotFound
 	}
-	return c, r.give1(ctx, day, []numbered{{n, c}})
+	return c, r.fill(ctx, day, []numbered{{n, c}})
 }
 
 // numbered is a call and its number on its day.
@@ -103,12 +103,18 @@ func readFacts(st *sqlite.Stmt, at int) (*llm.Call, error) {
 	return callrecord.DecodeFacts(b)
 }
 
-// give1 puts what was said back into calls of one day.
-func (r *Reader) give1(ctx context.Context, day string, calls []numbered) error {
+// fill puts what was said back into calls of one day.
+func (r *Reader) fill(ctx context.Context, day string, calls []numbered) error {
 	err := r.withBodies(ctx, day, func(conn *sqlite.Conn) error {
-		b := bodies{conn: conn, seal: r.seal, rows: map[int64][][]byte{}}
+		b := newBodies(conn, day, r.seal)
 		for _, c := range calls {
-			if err := b.give(c.n, c.call); err != nil {
+			err := b.give(c.n, c.call)
+			if errors.Is(err, ErrSealed) {
+				c.call.System, c.call.Tools, c.call.Input, c.call.Output = nil, nil, nil, nil
+				c.call.Problems = append(c.call.Problems, "store: what was said is "+ErrSealed.Error())
+				continue
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -130,9 +136,28 @@ const contentDropped = "spanwire.content.dropped"
 // turns of a conversation share theirs.
 type bodies struct {
 	conn *sqlite.Conn
+	day  string
 	seal Sealer
 	rows map[int64][][]byte // pieces by the number of their call
 	held int                // bytes in rows
+}
+
+func newBodies(conn *sqlite.Conn, day string, seal Sealer) *bodies {
+	return &bodies{conn: conn, day: day, seal: seal, rows: map[int64][][]byte{}}
+}
+
+// ErrSealed says that what was said is encrypted and no key was given.
+var ErrSealed = errors.New("encrypted, and no key is given")
+
+// unsealed returns what was sealed for a place, or what was not sealed as it is.
+func (b *bodies) unsealed(data []byte, kind string, id int64) ([]byte, error) {
+	if len(data) == 0 || data[0] != sealedMark {
+		return data, nil
+	}
+	if b.seal == nil {
+		return nil, ErrSealed
+	}
+	return b.seal.Open(nil, data, placeOf(b.day, kind, id))
 }
 
 // mostHeld is how many bytes of pieces are kept while calls are read.
@@ -218,7 +243,7 @@ func (b *bodies) piece(id int64) ([]byte, error) {
 	}
 	var out []byte
 	err = query(b.conn, "SELECT data FROM large WHERE id = ?", func(st *sqlite.Stmt) error {
-		plain, err := unsealed(b.seal, column(st, 0), id, placeLarge)
+		plain, err := b.unsealed(column(st, 0), placeLarge, id)
 		if err == nil {
 			out, err = expand(plain)
 		}
@@ -242,7 +267,7 @@ func (b *bodies) row(n int64) ([][]byte, error) {
 	var row [][]byte
 	size := 0
 	err := query(b.conn, "SELECT pieces FROM said WHERE n = ? AND pieces IS NOT NULL", func(st *sqlite.Stmt) error {
-		plain, err := unsealed(b.seal, column(st, 0), n, placePieces)
+		plain, err := b.unsealed(column(st, 0), placePieces, n)
 		if err == nil {
 			plain, err = expand(plain)
 		}

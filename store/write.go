@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -238,7 +237,7 @@ func (r *recording) say(n int64, c *llm.Call) error {
 	}
 	var pieces, shown any
 	if len(s.pieces) > 0 {
-		b, err := sealed(r.seal, squeeze(nil, s.pieces), n, placePieces)
+		b, err := r.sealed(squeeze(nil, s.pieces), placePieces, n)
 		if err != nil {
 			return err
 		}
@@ -246,7 +245,7 @@ func (r *recording) say(n int64, c *llm.Call) error {
 		pieces = b
 	}
 	if s.preview != "" {
-		if shown, err = sealed(r.seal, []byte(s.preview), n, placePreview); err != nil {
+		if shown, err = r.sealed([]byte(s.preview), placePreview, n); err != nil {
 			return err
 		}
 	}
@@ -255,12 +254,15 @@ func (r *recording) say(n int64, c *llm.Call) error {
 		return err
 	}
 	for i, h := range s.hashes {
+		if r.seal != nil {
+			break // a digest would tell who guesses a text that it is right
+		}
 		if err := exec(r.w.bodies, "INSERT INTO piece (id, hash) VALUES (?, ?)", pieceID(n, int64(i)), h[:]); err != nil {
 			return err
 		}
 	}
 	for _, l := range s.large {
-		b, err := sealed(r.seal, squeeze(nil, l.data), l.id, placeLarge)
+		b, err := r.sealed(squeeze(nil, l.data), placeLarge, l.id)
 		if err != nil {
 			return err
 		}
@@ -292,38 +294,21 @@ func (r *recording) repair(c *llm.Call) error {
 	return r.say(n, c)
 }
 
-// Places that sealed bytes are for, beside the number of the row.
+// Places that sealed bytes are for, beside the day and the number of the row.
 const (
-	placePieces  = 1
-	placePreview = 2
-	placeLarge   = 3
+	placePieces  = "pieces"
+	placePreview = "preview"
+	placeLarge   = "large"
 )
 
-func placeOf(id int64, kind byte) []byte {
-	return append(binary.BigEndian.AppendUint64(nil, uint64(id)), kind)
-}
+func placeOf(day, kind string, id int64) string { return fmt.Sprint("store ", day, " ", kind, " ", id) }
 
-func sealed(s Sealer, b []byte, id int64, kind byte) ([]byte, error) {
-	if s == nil {
+// sealed returns b as it is written: encrypted where there is a key.
+func (r *recording) sealed(b []byte, kind string, id int64) ([]byte, error) {
+	if r.seal == nil {
 		return b, nil
 	}
-	out, err := s.Seal(nil, b, placeOf(id, kind))
-	if err != nil {
-		return nil, fmt.Errorf("encrypt: %w", err)
-	}
-	return out, nil
-}
-
-// unsealed returns what was sealed for a place.
-func unsealed(s Sealer, b []byte, id int64, kind byte) ([]byte, error) {
-	if s == nil {
-		return b, nil
-	}
-	out, err := s.Open(nil, b, placeOf(id, kind))
-	if err != nil {
-		return nil, fmt.Errorf("decrypt: %w", err)
-	}
-	return out, nil
+	return r.seal.Seal(nil, b, placeOf(r.w.name, kind, id))
 }
 
 func failed(c *llm.Call) bool { return c.ErrorType != "" }

@@ -121,6 +121,9 @@ var owners = map[string][]string{
 	"github.com/andybalholm/brotli": {"internal/encoding"},
 	// Encryption at rest.
 	"github.com/minio/sio": {"internal/sealed"},
+	// The store: SQLite without cgo, and sketches of latencies.
+	"zombiezen.com/go/sqlite":        {"store"},
+	"github.com/DataDog/sketches-go": {"store"},
 	// Calls as bytes.
 	"github.com/fxamacker/cbor": {"internal/callrecord"},
 	// Signatures, and the many places that AWS keeps credentials in.
