@@ -20,11 +20,14 @@ type Config struct {
 	// one that has its answer. Then its own span is exported.
 	Idle   time.Duration `mapstructure:"idle" yaml:"idle"`
 	Settle time.Duration `mapstructure:"settle" yaml:"settle"`
+	// Snapshot is how often what is needed to go on after a restart is written to the
+	// disk, beside the end of the process; 0 means never, not even then.
+	Snapshot time.Duration `mapstructure:"snapshot" yaml:"snapshot"`
 }
 
 // DefaultConfig remembers six hours, in 64 MiB.
 func DefaultConfig() Config {
-	return Config{Enabled: true, MaxBytes: 64 << 20, MaxAge: 6 * time.Hour, Idle: 10 * time.Minute, Settle: 5 * time.Second}
+	return Config{Enabled: true, MaxBytes: 64 << 20, MaxAge: 6 * time.Hour, Idle: 10 * time.Minute, Settle: 5 * time.Second, Snapshot: time.Minute}
 }
 
 // Validate says everything that is wrong with a configuration.
@@ -41,6 +44,9 @@ func (c Config) Validate() error {
 	above("max_age", c.MaxAge)
 	above("idle", c.Idle)
 	above("settle", c.Settle)
+	if c.Snapshot < 0 {
+		errs = append(errs, fmt.Errorf("snapshot is %s: want 0 or more", c.Snapshot))
+	}
 	return errors.Join(errs...)
 }
 

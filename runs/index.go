@@ -21,12 +21,13 @@ type node struct {
 	spawn   *spawn      // what started the run; nil when it is not known
 	spawned []*spawn    // runs that its tool calls started
 
-	caller  string // explicit session; "" when there was none
+	caller  digest // of the explicit session; zero when there was none
 	setting setting
 	head    digest // of request and answer; zero when nothing was answered
 	request digest
 	opening digest // of its first group
 	failed  bool   // the same may be asked again, for want of an answer
+	sealed  bool   // it is from before a restart: what was said in it is not known
 
 	asked  []asked
 	done   []bool          // which of them have a result
@@ -104,7 +105,10 @@ const maxBucket = 16
 func (x *index) find(s *scope, kind byte, d digest) []*node { return x.byKey[chain(s.seed, kind, d)] }
 
 func (x *index) put(n *node, kind byte, d digest) {
-	key := chain(n.scope.seed, kind, d)
+	x.putKey(n, chain(n.scope.seed, kind, d))
+}
+
+func (x *index) putKey(n *node, key digest) {
 	b := x.byKey[key]
 	if slices.Contains(b, n) {
 		return
@@ -192,6 +196,14 @@ func (x *index) compact() {
 	if x.first > 1024 && x.first > len(x.order)/2 {
 		x.order = append([]*node(nil), x.order[x.first:]...)
 		x.first = 0
+	}
+}
+
+// wait says that tool calls of a call wait for their results.
+func (s *scope) wait(n *node) {
+	s.pending = append(s.pending, n)
+	if len(s.pending) > maxPending {
+		s.pending = slices.Delete(s.pending, 0, 1)
 	}
 }
 

@@ -46,6 +46,9 @@ func (x *index) tools(a *asking, p candidate, new []group, r *llm.Run) {
 			}
 			p.done[k] = true
 			call := p.asked[k]
+			if p.sealed {
+				call.args = a.argsOf(p, call)
+			}
 			inf := llm.Inferred{
 				Operation: "execute_tool", Call: p.id, Start: p.ended, End: a.call.Start, Evidence: []string{evidence},
 				Parts: []llm.Part{
@@ -71,6 +74,18 @@ func (x *index) tools(a *asking, p candidate, new []group, r *llm.Run) {
 	if done == len(p.asked) {
 		p.scope.settle(p.node)
 	}
+}
+
+// argsOf returns the arguments of a tool call as the request repeats them.
+func (a *asking) argsOf(p candidate, call asked) string {
+	if p.at >= 0 {
+		for _, k := range a.groups[p.at].asked {
+			if k.sum == call.sum || call.id != "" && sameID(call.id, k.id) {
+				return k.args
+			}
+		}
+	}
+	return ""
 }
 
 func pair(calls []asked, used []bool, res result) (int, string) {

@@ -17,6 +17,7 @@ type Linker struct {
 	index index
 	stats Stats
 	book  *book
+	why   explanations
 }
 
 // New makes a linker that remembers nothing yet. The zero Config stands for
@@ -87,7 +88,7 @@ func (l *Linker) scopeOf(c *llm.Call) digest {
 }
 
 func (l *Linker) read(c *llm.Call, s *scope) *asking {
-	a := &asking{call: c, scope: s, groups: l.memo.readGroups(c.Input)}
+	a := &asking{call: c, scope: s, groups: l.memo.readGroups(c.Input), session: digestOf([]byte(c.Attribution.Session))}
 	a.setting = setting{system: l.instructions(c), route: c.Route, model: c.RequestModel}
 	for _, t := range c.Tools {
 		d := chain(l.memo.of('t', t.Name, plain), 't', l.memo.of('t', t.Description, plain))
@@ -135,6 +136,9 @@ func side(model bool) byte {
 func (l *Linker) place(a *asking) {
 	c, seed := a.call, digest{}
 	named := l.index.named(a)
+	if named.node != nil {
+		a.consider(named, verdictTaken)
+	}
 	if named.node != nil && named.head != (digest{}) {
 		seed = named.head
 	}
@@ -171,6 +175,7 @@ func (l *Linker) place(a *asking) {
 	c.Run = r
 	l.stats.Calls++
 	l.stats.Tools += int64(len(r.Inferred) - len(used))
+	l.explain(a, r, of, ambiguous)
 	l.remember(a, n)
 	l.book.placed(of, c, len(n.asked) > 0 || n.failed)
 }
@@ -265,7 +270,7 @@ func (l *Linker) node(a *asking) *node {
 	c := a.call
 	n := &node{
 		id: c.ID, scope: a.scope, started: c.Start, answered: c.FirstByte, ended: c.End, setting: a.setting,
-		caller: c.Attribution.Session, request: a.request(), failed: failed(c),
+		caller: a.session, request: a.request(), failed: failed(c),
 	}
 	if n.answered.IsZero() {
 		n.answered = c.Start
@@ -346,10 +351,7 @@ func (l *Linker) remember(a *asking, n *node) {
 	}
 	l.learn(n, a.groups, a.seed, a.call)
 	if len(n.asked) > 0 {
-		n.scope.pending = append(n.scope.pending, n)
-		if len(n.scope.pending) > maxPending {
-			n.scope.pending = slices.Delete(n.scope.pending, 0, 1)
-		}
+		n.scope.wait(n)
 	}
 	if n.spawn != nil && len(n.starts) > 0 {
 		n.spawn.answer = n.starts[0]
@@ -409,7 +411,7 @@ func (l *Linker) poll(s *scope, c *llm.Call) {
 		n.starts, n.toolID, n.ended = heard.starts, heard.toolID, c.End
 		l.learn(n, nil, digest{}, c)
 		if len(n.asked) > 0 {
-			s.pending = append(s.pending, n)
+			s.wait(n)
 		}
 		return
 	}

@@ -29,11 +29,14 @@ const (
 type asking struct {
 	call    *llm.Call
 	scope   *scope
+	session digest // that the caller names; zero when it names none
 	setting setting
 	groups  []group
 	seed    digest   // what the groups go on from
 	sums    []digest // of each group
 	heads   []digest // running digests: heads[i] is that of groups[:i+1]
+
+	considered []Considered
 }
 
 // candidate is a call that may be the parent, and why.
@@ -109,7 +112,7 @@ func (x *index) at(a *asking, i int) []candidate {
 				continue
 			}
 			// Of an unknown answer the provider at least is known.
-			if n.silent() && n.setting.route != a.setting.route {
+			if n.silent() && !n.sealed && n.setting.route != a.setting.route {
 				continue
 			}
 			if like := n.like(&a.groups[i]); like > 0 {
@@ -117,7 +120,16 @@ func (x *index) at(a *asking, i int) []candidate {
 			}
 		}
 	}
-	return slices.DeleteFunc(cs, func(c candidate) bool { return !a.mayFollow(c) })
+	return slices.DeleteFunc(cs, func(c candidate) bool { return !a.allows(c) })
+}
+
+// allows asks the guards.
+func (a *asking) allows(c candidate) bool {
+	guard := a.guard(c)
+	if guard != "" {
+		a.consider(c, guard)
+	}
+	return guard == ""
 }
 
 // byAnswerAlone looks for a call whose answer is the last turn of the model,
@@ -130,7 +142,7 @@ func (x *index) byAnswerAlone(a *asking) []candidate {
 		var cs []candidate
 		if a.groups[i].tells() {
 			for _, n := range x.find(a.scope, byText, a.sums[i]) {
-				if c := (candidate{node: n, at: i, score: scoreAnswer, evidence: []string{evAnswer}}); a.mayFollow(c) {
+				if c := (candidate{node: n, at: i, score: scoreAnswer, evidence: []string{evAnswer}}); a.allows(c) {
 					cs = append(cs, c)
 				}
 			}
@@ -140,19 +152,24 @@ func (x *index) byAnswerAlone(a *asking) []candidate {
 	return nil
 }
 
-// mayFollow are the guards.
-func (a *asking) mayFollow(c candidate) bool {
+// guard says what speaks against a candidate, if anything does.
+func (a *asking) guard(c candidate) string {
 	if c.answered.After(a.call.Start) {
-		return false
+		return guardTime
 	}
-	strong := slices.Contains(c.evidence, evTool)
-	if own := a.call.Attribution.Session; !strong && own != "" && c.caller != "" && own != c.caller {
-		return false
+	if slices.Contains(c.evidence, evTool) {
+		return ""
 	}
-	if strong {
-		return true
+	none := digest{}
+	switch {
+	case a.session != none && c.caller != none && a.session != c.caller:
+		return guardSession
+	case !a.sharesIssued(c):
+		return guardIssued
+	case !a.sharesHeld(c):
+		return guardHeld
 	}
-	return a.sharesIssued(c) && a.sharesHeld(c)
+	return ""
 }
 
 // sharesIssued says whether ids that the answer gave to tool calls came back, as
@@ -215,9 +232,18 @@ func (a *asking) best(cs []candidate) (candidate, bool) {
 		return candidate{}, false
 	}
 	top := slices.MaxFunc(cs, func(p, q candidate) int { return p.score - q.score }).score
-	cs = slices.DeleteFunc(cs, func(c candidate) bool { return c.score < top })
+	without := func(cs []candidate, verdict string, drop func(candidate) bool) []candidate {
+		return slices.DeleteFunc(cs, func(c candidate) bool {
+			if !drop(c) {
+				return false
+			}
+			a.consider(c, verdict)
+			return true
+		})
+	}
+	cs = without(cs, verdictWeaker, func(c candidate) bool { return c.score < top })
 	for _, same := range []func(candidate) bool{
-		func(c candidate) bool { return c.caller == a.call.Attribution.Session },
+		func(c candidate) bool { return c.caller == a.session },
 		func(c candidate) bool { return c.setting.system == a.setting.system },
 		func(c candidate) bool { return c.setting.tools == a.setting.tools },
 		func(c candidate) bool { return c.setting.route == a.setting.route },
@@ -227,18 +253,27 @@ func (a *asking) best(cs []candidate) (candidate, bool) {
 			break
 		}
 		if slices.ContainsFunc(cs, same) {
-			cs = slices.DeleteFunc(cs, func(c candidate) bool { return !same(c) })
+			cs = without(cs, verdictOther, func(c candidate) bool { return !same(c) })
 		}
 	}
 	last := slices.MaxFunc(cs, func(p, q candidate) int { return p.ended.Compare(q.ended) })
 	if len(cs) > 1 {
 		for _, c := range cs {
 			if c.of != last.of {
+				for _, c := range cs {
+					a.consider(c, verdictAmbiguous)
+				}
 				return candidate{}, true
 			}
 		}
 		last.evidence = append(last.evidence, evAmbiguous)
 	}
+	for _, c := range cs {
+		if c.node != last.node {
+			a.consider(c, verdictOther)
+		}
+	}
+	a.consider(last, verdictTaken)
 	return last, false
 }
 
@@ -264,6 +299,9 @@ func (n *node) like(g *group) int {
 		case names == len(g.asked):
 			return 6
 		}
+		return 0
+	}
+	if n.sealed && n.head != (digest{}) {
 		return 0
 	}
 	if n.head == (digest{}) || n.silent() {

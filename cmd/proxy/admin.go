@@ -11,12 +11,14 @@ import (
 	"time"
 
 	"github.com/spanwire/spanwire/recorder"
+	"github.com/spanwire/spanwire/runs"
 )
 
 // admin answers on the admin address: health, metrics, and profiles when asked for.
 type admin struct {
 	metrics http.Handler
 	ready   func() error // why no traffic should be sent here; nil when it may
+	runs    *runs.Linker // nil when runs are not looked for
 	pprof   bool
 	about   string // lines for people who open the address in a browser
 }
@@ -33,6 +35,7 @@ func (a admin) handler() http.Handler {
 		say(w, http.StatusOK, "ready\n")
 	})
 	mux.Handle("GET /metrics", a.metrics)
+	mux.HandleFunc("GET /runs/explain", a.explain)
 	if a.pprof {
 		mux.HandleFunc("/debug/pprof/", pprof.Index)
 		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
@@ -48,6 +51,7 @@ func (a admin) page() string {
 /healthz   200 while the process lives
 /readyz    200 while it takes calls; 503 with the reason while it drains or cannot keep up
 /metrics   Prometheus metrics
+/runs/explain?call=ID   why a call was placed where it is; &format=json for programs
 `
 	if a.pprof {
 		s += "/debug/pprof/  profiles\n"

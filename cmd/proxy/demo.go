@@ -112,6 +112,7 @@ func demoConfig(cfg loaded, provider string) loaded {
 	cfg.Tracing.Exporters = []tracing.Exporter{{Type: "stdout"}}
 	cfg.Listen, cfg.Admin = freeAddress(cfg.Listen), freeAddress(cfg.Admin)
 	cfg.Log.Level = "warn"
+	cfg.Runs.Snapshot = 0 // a demo leaves nothing behind
 	return cfg
 }
 

@@ -119,6 +119,9 @@ func start(t *testing.T, config string, args ...string) *program {
 func startFile(t *testing.T, file string, args ...string) *program {
 	t.Helper()
 	t.Setenv("SPANWIRE_RECORDER_BATCH_DELAY", "1ms") // tests wait for calls one by one
+	if text, err := os.ReadFile(file); err == nil && !strings.Contains(string(text), "data_dir:") {
+		t.Setenv("SPANWIRE_DATA_DIR", t.TempDir()) // nothing is left beside the source
+	}
 	p := &program{calls: newCaptured(), signals: make(chan os.Signal, 4), reloaded: make(chan error, 16), ended: make(chan error, 1)}
 	started := make(chan addresses, 1)
 	s := settings{

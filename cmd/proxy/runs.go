@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -12,15 +13,6 @@ import (
 	"github.com/spanwire/spanwire/runs"
 	"github.com/spanwire/spanwire/tracing"
 )
-
-// newLinker returns what finds out which calls belong together, or nil when nobody
-// wants to know.
-func newLinker(cfg Config) *runs.Linker {
-	if !cfg.Runs.Enabled {
-		return nil
-	}
-	return runs.New(cfg.Runs)
-}
 
 // publishRuns makes the counts of the linker metrics.
 func publishRuns(t *tracing.Tracing, l *runs.Linker) error {
@@ -51,7 +43,7 @@ func publishRuns(t *tracing.Tracing, l *runs.Linker) error {
 }
 
 // runsCommand returns the commands about runs.
-func runsCommand(s settings) *cobra.Command {
+func runsCommand(load func() (loaded, error), s settings) *cobra.Command {
 	cmd := &cobra.Command{Use: "runs", Short: "See what agents did"}
 	var stable bool
 	tree := &cobra.Command{
@@ -63,7 +55,27 @@ input for -, and shows the spans as trees: runs, calls, tools with arguments and
 		RunE: func(_ *cobra.Command, args []string) error { return printTrees(s.stdout, args[0], stable) },
 	}
 	tree.Flags().BoolVar(&stable, "stable", false, "leave out what differs each time: durations, tokens, cost")
-	cmd.AddCommand(tree)
+	explain := &cobra.Command{
+		Use:   "explain CALL_ID",
+		Short: "Say why a call was placed where it is",
+		Long: `explain asks the Spanwire that runs here, by its admin address, why a call (its
+x-spanwire-call-id) goes on from another one or from none: which calls were looked at,
+what the evidence was, which guards spoke against them.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := load()
+			if err != nil {
+				return err
+			}
+			text, err := askAdmin(cmd.Context(), cfg.Admin, "/runs/explain?call="+url.QueryEscape(args[0]))
+			if err != nil {
+				return fmt.Errorf("runs explain: %w", err)
+			}
+			_, err = io.WriteString(s.stdout, text)
+			return err
+		},
+	}
+	cmd.AddCommand(tree, explain)
 	return cmd
 }
 

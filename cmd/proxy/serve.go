@@ -79,7 +79,7 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 		Reader: live, Tracer: traces, Attributor: live, Counter: counter, Pricer: live,
 		Place: traces.Place, Sinks: to, Log: log,
 	}
-	linker := newLinker(cfg.Config)
+	linker := newLinker(cfg.Config, log)
 	if linker != nil {
 		stages.Runs = linker
 	}
@@ -103,11 +103,12 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 			failed <- err
 		}
 	})
+	kept := keepRuns(cfg.Config, linker, log)
 	state := &state{recorder: rec, limits: cfg.Recorder}
 	adminCtx, closeAdmin := context.WithCancel(context.Background())
 	if private != nil {
 		at.admin = private.Addr().String()
-		a := admin{metrics: traces.Handler(), ready: state.ready, pprof: cfg.Pprof, about: about(at)}
+		a := admin{metrics: traces.Handler(), ready: state.ready, runs: linker, pprof: cfg.Pprof, about: about(at)}
 		running.Go(func() {
 			if err := serveAdmin(adminCtx, private, a.handler()); err != nil {
 				failed <- err
@@ -133,6 +134,7 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 	return errors.Join(err, stop(s.signals, drain, relay, rec, func() {
 		closeAdmin()
 		running.Wait()
+		kept.close()
 	}), closeCounter(counter))
 }
 
@@ -265,34 +267,42 @@ func (c *certificates) set(cert *tls.Certificate) {
 
 // healthcheck asks a program that runs on this machine whether it is ready.
 func healthcheck(ctx context.Context, address string) error {
+	if _, err := askAdmin(ctx, address, "/readyz"); err != nil {
+		return fmt.Errorf("healthcheck: not ready: %w", err)
+	}
+	return nil
+}
+
+// askAdmin gets a page of a program that runs on this machine.
+func askAdmin(ctx context.Context, address, path string) (string, error) {
 	if address == off {
-		return errors.New("healthcheck: there is no admin address")
+		return "", errors.New("there is no admin address")
 	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return fmt.Errorf("healthcheck: %w", err)
+		return "", err
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/readyz", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+path, nil)
 	if err != nil {
-		return fmt.Errorf("healthcheck: %w", err)
+		return "", err
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("healthcheck: %w", err)
+		return "", err
 	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
-		return fmt.Errorf("healthcheck: %w", err)
+		return "", err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("healthcheck: not ready: %s", strings.TrimSpace(string(text)))
+		return "", errors.New(strings.TrimSpace(string(text)))
 	}
-	return nil
+	return string(text), nil
 }

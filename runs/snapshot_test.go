@@ -1,0 +1,165 @@
+package runs_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spanwire/spanwire/llm"
+	"github.com/spanwire/spanwire/runs"
+)
+
+// spanned gives calls spans, as they have in the program, and what they used.
+func spanned(c *llm.Call) {
+	c.Place.Trace[0], c.Place.Span[0], c.Place.Flags = 1+c.ID[len(c.ID)-1], 1+c.ID[len(c.ID)-1], 3
+	c.Usage.Set(llm.UncachedInput, 10)
+	c.Usage.Set(llm.OutputText, 5)
+	c.Usage.Source = llm.UsageReported
+}
+
+// restart is another process that knows what the first one saved.
+func (a *agent) restart() (snapshot string) {
+	a.t.Helper()
+	var b bytes.Buffer
+	if err := a.linker.Save(&b); err != nil {
+		a.t.Fatal(err)
+	}
+	snapshot = b.String()
+	a.linker = runs.New(runs.DefaultConfig())
+	if err := a.linker.Load(&b); err != nil {
+		a.t.Fatal(err)
+	}
+	return snapshot
+}
+
+// An agent that was in the middle of a run goes on in it: same trace, same span of
+// the run, its tool between. What was said is not in the snapshot.
+func TestRestartWithinARun(t *testing.T) {
+	a := newAgent(t)
+	done := func(c *llm.Call) *llm.Call { a.linker.Done(c); return c }
+	ask, answer := asks(idA, "search", `{"q":"secret plans"}`), model("These are the secret plans, all of them, word by word.")
+	history := talk(user("Find the secret plans"))
+	c0 := done(a.call(history, ask, spanned))
+	first := a.linker.Ended(time.Now(), true)
+	snapshot := a.restart()
+	for _, word := range []string{"secret", "plans", "word by"} {
+		if strings.Contains(snapshot, word) {
+			t.Errorf("the snapshot holds what was said: %s", snapshot)
+		}
+	}
+	history = append(history, ask, result(idA, "found"))
+	c1 := done(a.call(history, answer, spanned))
+	if c1.Place.ParentCall != c0.ID || c1.Run.ID != c0.ID || c1.Run.Turn != 2 || c1.Place.Trace != c0.Place.Trace || c1.Place.Parent != c0.Place.Parent {
+		t.Fatalf("after a restart: %+v %+v", c1.Place, c1.Run)
+	}
+	if len(c1.Run.Inferred) != 1 || c1.Run.Inferred[0].Parts[0].Arguments != `{"q":"secret plans"}` || c1.Run.Inferred[0].Span == (llm.SpanRef{}) {
+		t.Errorf("tools %+v", c1.Run.Inferred)
+	}
+	again := a.linker.Ended(time.Now(), true)
+	if len(first) != 1 || len(again) != 1 || again[0].Place != first[0].Place || again[0].ID != first[0].ID {
+		t.Fatalf("runs %+v, %+v", first, again)
+	}
+	if n := attrOf(again[0], "spanwire.run.calls"); n != int64(2) {
+		t.Errorf("%v calls in the run", n)
+	}
+	if n := attrOf(again[0], "spanwire.run.usage.input_tokens"); n != int64(20) {
+		t.Errorf("%v tokens in the run", n)
+	}
+	if !again[0].Start.Equal(c0.Start) || !again[0].End.Equal(c1.End) {
+		t.Errorf("the run lasts from %v to %v", again[0].Start, again[0].End)
+	}
+	// The tool is not told twice, whoever sends its result once more.
+	a.restart()
+	if c := a.call(history, answer, spanned); len(c.Run.Inferred) != 0 {
+		t.Errorf("told again: %+v", c.Run.Inferred)
+	}
+}
+
+// Words alone: an answer that came back as it was is known by its digest, another
+// one is not taken for it.
+func TestRestartWithinAConversation(t *testing.T) {
+	f := func(name, back string, linked bool) {
+		t.Helper()
+		a := newAgent(t)
+		a.call(talk(user("Hello")), model("Hi, who is there?"))
+		a.restart()
+		c := a.call(talk(user("Hello"), model(back), user("Me")), model("Ah"))
+		if got := c.Place.ParentCall == "0"; got != linked {
+			t.Errorf("%s: parent %q", name, c.Place.ParentCall)
+		}
+	}
+	f("the same", "Hi, who is there?", true)
+	f("another", "Good day", false)
+	f("cut", "Hi, who", false)
+}
+
+// After a crash there is only what was saved last: the span of a run that was open
+// then is handed out when it is due.
+func TestRunsOfACrash(t *testing.T) {
+	a := newAgent(t)
+	c := a.call(talk(user("Find it")), asks(idA, "search", `{}`), spanned)
+	a.linker.Done(c)
+	a.restart()
+	cfg := runs.DefaultConfig()
+	if due := a.linker.Ended(c.End.Add(cfg.Idle-time.Second), false); len(due) != 0 {
+		t.Errorf("due too early: %+v", due)
+	}
+	if due := a.linker.Ended(c.End.Add(cfg.Idle), false); len(due) != 1 || due[0].Place.Span != c.Place.Parent {
+		t.Errorf("due %+v", due)
+	}
+}
+
+func TestSnapshotsThatAreNone(t *testing.T) {
+	f := func(text, want string) {
+		t.Helper()
+		err := runs.New(runs.Config{}).Load(strings.NewReader(text))
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%.40q: %v, want %q", text, err, want)
+		}
+	}
+	f("", "")
+	f("{}\n", "not a snapshot")
+	f(`{"format":"spanwire-runs/9"}`, "another version")
+	f("{\"format\":\"spanwire-runs/1\"}\n{\"call\":{\"id\":\"1\",\"run\":\"gone\"}}\n", "")
+	f("{\"format\":\"spanwire-runs/1\"}\nhalf a li", "line 2")
+	f("{\"format\":\"spanwire-runs/1\"}\n{\"run\":{\"id\":\"x\",\"trace\":\"zz\"}}", "line 2")
+	f(strings.Repeat("x", 2<<20), "too long")
+}
+
+// FuzzLoad loads whatever stands in a file and goes on with it.
+func FuzzLoad(f *testing.F) {
+	var b bytes.Buffer
+	linker := runs.New(runs.Config{})
+	c := &llm.Call{ID: "0", Kind: llm.KindLLM, Status: 200, Start: began, End: began, Input: talk(user("Hello")), Output: talk(asks(idA, "get", "{}"))}
+	spanned(c)
+	linker.Place(c)
+	linker.Done(c)
+	if err := linker.Save(&b); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		linker := runs.New(runs.Config{})
+		if err := linker.Load(bytes.NewReader(data)); err != nil {
+			t.Log(err)
+		}
+		c := &llm.Call{ID: "1", Kind: llm.KindLLM, Status: 200, Start: began.Add(time.Second), End: began.Add(time.Second), Input: talk(user("Hello"), asks(idA, "get", "{}"), result(idA, "x"))}
+		spanned(c)
+		linker.Place(c)
+		linker.Done(c)
+		linker.Ended(began.Add(time.Hour), false)
+		if err := linker.Save(&bytes.Buffer{}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func attrOf(c *llm.Call, key string) any {
+	for _, a := range c.Attrs {
+		if a.Key == key {
+			return a.Value
+		}
+	}
+	return nil
+}
