@@ -16,9 +16,12 @@ const (
 	PartRefusal          = "refusal"
 	PartToolCall         = "tool_call"
 	PartToolCallResponse = "tool_call_response"
-	PartBlob             = "blob" // bytes in the message, as base64
-	PartURI              = "uri"
-	PartFile             = "file" // named by id
+	// Of tools that the provider runs itself, within the answer: nobody else is to act.
+	PartServerToolCall         = "server_tool_call"
+	PartServerToolCallResponse = "server_tool_call_response"
+	PartBlob                   = "blob" // bytes in the message, as base64
+	PartURI                    = "uri"
+	PartFile                   = "file" // named by id
 )
 
 // Part is one piece of a message. Which fields are set depends on Type.
@@ -33,6 +36,8 @@ type Part struct {
 	// for most, but not guaranteed to be valid (it is what a model produced).
 	Arguments string
 	Response  string // tool call response: text, or JSON text
+	Failed    bool   // tool call response: the tool says that it failed
+	Item      string // id of the item that this is (a part) of, where that is not ID (Responses: fc_…)
 	Modality  string // image, audio, video, document
 	MIMEType  string
 	URI       string // without signature or data

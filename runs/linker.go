@@ -363,8 +363,10 @@ func (l *Linker) learn(n *node, groups []group, seed digest, c *llm.Call) {
 	output := c.Output
 	for i := range output {
 		for _, p := range output[i].Parts {
-			if unique(p.ID, p.Name) {
-				l.index.put(n, byID, digestOf([]byte(p.ID)))
+			for _, id := range [...]string{p.ID, p.Item} {
+				if unique(id, p.Name) {
+					l.index.put(n, byID, digestOf([]byte(id)))
+				}
 			}
 			if p.ID != "" && c.ResponseID != "" {
 				l.index.put(n, byID, digestOf([]byte(joined(c, p.ID))))

@@ -147,6 +147,10 @@ func TestWhatLinksAndWhatDoesNot(t *testing.T) {
 	f("by id, result alone", true, call, talk(result(idA, "1")))
 	f("same words, another id", false, call, talk(user(opening), asks(idB, "get", `{"x":1}`), result(idB, "1")))
 	f("no ids given, the client's own", true, asks("", "get", `{"x":1}`), talk(user(opening), asks(idB, "get", `{"x":1}`), result(idB, "1")))
+	item := asks(idA, "get", `{"x":1}`)
+	item.Parts[0].Item = "fc_68b1Qz7Kd0a2c8e9Vt"
+	named := llm.Message{Role: "user", Parts: []llm.Part{{Type: "item_reference", ID: item.Parts[0].Item}}}
+	f("by the id of its item", true, item, talk(user("edited"), named, next))
 	f("patterned id, other words", false, asks("call_0", "get", `{"x":1}`), talk(user("else"), asks("call_0", "get", `{"x":1}`), result("call_0", "1")))
 	f("patterned id, same words", true, asks("call_0", "get", `{"x":1}`), talk(user(opening), asks("call_0", "get", `{"x":1}`), result("call_0", "1")))
 }

@@ -85,7 +85,7 @@ func (w *work) message(m *llm.Message, past bool) (n int64) {
 		}
 		shown = true
 		n += w.part(p)
-		if p.Type == llm.PartToolCall {
+		if p.Type == llm.PartToolCall || p.Type == llm.PartServerToolCall {
 			n += w.wrap.ToolCall + w.wrap.Argument*w.arguments(p)
 		}
 	}
@@ -142,9 +142,9 @@ func (w *work) part(p *llm.Part) int64 {
 	switch p.Type {
 	case llm.PartText, llm.PartReasoning, llm.PartRefusal:
 		return w.textOrSize(p.Content, p.Size)
-	case llm.PartToolCall:
+	case llm.PartToolCall, llm.PartServerToolCall:
 		return w.meter.text(p.Name) + w.textOrSize(p.Arguments, p.Size)
-	case llm.PartToolCallResponse:
+	case llm.PartToolCallResponse, llm.PartServerToolCallResponse:
 		return w.textOrSize(p.Response, p.Size)
 	case partTokens:
 		return min(max(p.Size, 0), maxExact)
@@ -247,13 +247,13 @@ func (w *work) answer() {
 				text, said, j = text+w.meter.joined(run), true, j+len(run)-1
 				continue
 			}
-			if p.Type == llm.PartToolCallResponse {
+			if p.Type == llm.PartToolCallResponse || p.Type == llm.PartServerToolCallResponse {
 				continue // of a tool that the provider ran: the model read it
 			}
 			switch n := w.part(p); p.Type {
 			case llm.PartReasoning:
 				reasoning += n
-			case llm.PartToolCall:
+			case llm.PartToolCall, llm.PartServerToolCall:
 				text += n + w.wrap.AnswerCall + w.wrap.Argument*w.arguments(p)
 				calls++
 			default:

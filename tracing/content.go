@@ -128,6 +128,18 @@ func (c *content) part(dst []byte, p *llm.Part) []byte {
 		dst = appendMember(dst, "id", p.ID)
 		dst = appendMember(dst, "name", p.Name)
 		dst = c.required(dst, "response", first(p.Response, p.Content))
+	case llm.PartServerToolCall:
+		dst = appendMember(dst, "id", p.ID)
+		dst = appendRequired(dst, "name", p.Name)
+		dst = append(dst, `,"server_tool_call":{"type":`...)
+		dst = appendText(dst, p.Name)
+		dst = append(c.arguments(dst, p.Arguments), '}')
+	case llm.PartServerToolCallResponse:
+		dst = appendMember(dst, "id", p.ID)
+		dst = appendMember(dst, "name", p.Name)
+		dst = append(dst, `,"server_tool_call_response":{"type":`...)
+		dst = appendText(dst, p.Name)
+		dst = append(c.required(dst, "response", first(p.Response, p.Content)), '}')
 	case llm.PartURI:
 		dst = appendMedia(dst, p)
 		dst = appendRequired(dst, "uri", p.URI)
@@ -139,6 +151,9 @@ func (c *content) part(dst []byte, p *llm.Part) []byte {
 		dst = c.required(dst, "content", p.Content)
 	default:
 		dst = c.other(dst, p)
+	}
+	if p.Failed {
+		dst = append(dst, `,"is_error":true`...)
 	}
 	return append(c.digest(dst, p), '}')
 }

@@ -72,6 +72,7 @@ func checkPart(t *testing.T, p map[string]any) {
 	t.Helper()
 	required := map[string][]string{
 		"text": {"content"}, "reasoning": {"content"}, "tool_call": {"name"}, "tool_call_response": {"response"},
+		"server_tool_call": {"name", "server_tool_call"}, "server_tool_call_response": {"server_tool_call_response"},
 		"blob": {"modality", "content"}, "uri": {"modality", "uri"}, "file": {"modality", "file_id"},
 	}
 	kind, ok := p["type"].(string)
@@ -85,11 +86,33 @@ func checkPart(t *testing.T, p map[string]any) {
 	}
 }
 
+// A tool that the provider ran itself is told apart from one that the caller is to run,
+// and a result that is an error says so (telemetry reference, section 3).
+func TestServerTools(t *testing.T) {
+	c := &llm.Call{Kind: llm.KindLLM, Content: llm.ContentFull, Output: []llm.Message{{Role: "assistant", FinishReason: "stop", Parts: []llm.Part{
+		{Type: llm.PartServerToolCall, ID: "s1", Name: "web_search", Arguments: `{"query":"x"}`},
+		{Type: llm.PartServerToolCallResponse, ID: "s1", Name: "web_search", Response: "gone", Failed: true},
+		{Type: llm.PartToolCallResponse, ID: "c1", Response: "no", Failed: true},
+	}}}}
+	want := `[{"role":"assistant","parts":[` +
+		`{"type":"server_tool_call","id":"s1","name":"web_search","server_tool_call":{"type":"web_search","arguments":{"query":"x"}}},` +
+		`{"type":"server_tool_call_response","id":"s1","name":"web_search","server_tool_call_response":{"type":"web_search","response":"gone"},"is_error":true},` +
+		`{"type":"tool_call_response","id":"c1","response":"no","is_error":true}],"finish_reason":"stop"}]`
+	if _, texts := decode(t, newEncoder(DefaultConfig()).encode(c)); texts[keyOutput] != want {
+		t.Errorf("%s\nwant\n%s", texts[keyOutput], want)
+	}
+	c.Content = llm.ContentMetadata
+	if _, texts := decode(t, newEncoder(DefaultConfig()).encode(c)); strings.Contains(texts[keyOutput], "gone") || strings.Contains(texts[keyOutput], `"query"`) {
+		t.Errorf("metadata holds content: %s", texts[keyOutput])
+	}
+}
+
 func FuzzContent(f *testing.F) {
 	f.Add("user", "text", "hello", `{"a":1}`, 64, false)
 	f.Add("", "tool_call", "\xff\xfe", `{"a":"\u0000"}`, 200, true)
 	f.Add("tool", "tool_call_response", strings.Repeat("\U0001F600\\\"\n", 100), strings.Repeat(`{"a":[`, 200), 100, false)
 	f.Add("x\x00", "blob", "aGVsbG8=", `{"a":"\ud83d\ude00`+strings.Repeat(`\ud83d\ude00`, 40)+`"}`, 90, false)
+	f.Add("web_search", "server_tool_call", "s1", `{"query":"x"}`, 80, false)
 	f.Add("x", "uri", "\u2028", "{\"k\" :\n\"v\"}", 70, true)
 	f.Fuzz(func(t *testing.T, role, kind, text, arguments string, limit int, metadata bool) {
 		cfg := DefaultConfig()

@@ -260,9 +260,9 @@ func preview(m llm.Message) string {
 
 func partPreview(p *llm.Part) string {
 	switch p.Type {
-	case llm.PartToolCall:
+	case llm.PartToolCall, llm.PartServerToolCall:
 		return p.Name + "(" + word(p.Arguments, previewRunes) + ")"
-	case llm.PartToolCallResponse:
+	case llm.PartToolCallResponse, llm.PartServerToolCallResponse:
 		return "result " + word(first(p.Response, p.Content), previewRunes)
 	case llm.PartReasoning:
 		return "[reasoning]"

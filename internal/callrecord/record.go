@@ -93,6 +93,8 @@ type part struct {
 	Name      string `cbor:"4,keyasint,omitempty" json:"name,omitempty"`
 	Arguments string `cbor:"5,keyasint,omitempty" json:"arguments,omitempty"`
 	Response  string `cbor:"6,keyasint,omitempty" json:"response,omitempty"`
+	Failed    bool   `cbor:"14,keyasint,omitempty" json:"failed,omitempty"`
+	Item      string `cbor:"15,keyasint,omitempty" json:"item,omitempty"`
 	Modality  string `cbor:"7,keyasint,omitempty" json:"modality,omitempty"`
 	MIMEType  string `cbor:"8,keyasint,omitempty" json:"mime_type,omitempty"`
 	URI       string `cbor:"9,keyasint,omitempty" json:"uri,omitempty"`

@@ -139,7 +139,10 @@ func Compare(c *llm.Call, e Expected) (diffs []string) {
 			switch p.Type {
 			case llm.PartRefusal:
 				refusals = append(refusals, fmt.Sprint(i, p.Content))
-			case llm.PartToolCall:
+			case llm.PartToolCall, llm.PartServerToolCall:
+				if !e.lists(&p) {
+					continue
+				}
 				calls = append(calls, fmt.Sprintf("%d %s %s %s", i, p.ID, p.Name, p.Arguments))
 			}
 		}

@@ -67,6 +67,20 @@ type Expected struct {
 	Flags        []string               `json:"flags"`
 }
 
+// lists says whether a part is a tool call of those that are listed: the caller's all
+// are, and of those that a provider runs itself the ones of some formats, by their ids.
+func (e *Expected) lists(p *llm.Part) bool {
+	if p.Type != llm.PartServerToolCall {
+		return p.Type == llm.PartToolCall
+	}
+	for _, c := range e.ToolCalls {
+		if c.ID != nil && *c.ID == p.ID {
+			return true
+		}
+	}
+	return false
+}
+
 // ChoiceValue is a value of one choice.
 type ChoiceValue struct {
 	Choice any

@@ -124,7 +124,7 @@ func (v *verdict) tools() {
 	var got []string
 	for i, m := range v.c.Output {
 		for _, p := range m.Parts {
-			if p.Type == llm.PartToolCall {
+			if v.r.Expected.lists(&p) {
 				got = append(got, fmt.Sprint(i, " ", p.ID, " ", p.Name, " ", p.Arguments))
 			}
 		}

@@ -61,7 +61,7 @@ func readBlock(val []byte) (b parts) {
 	}
 	switch text := jsonwalk.Member(val, "text"); {
 	case strings.HasSuffix(kind, "_tool_result"):
-		b.readResult(val)
+		b.readResult(val, llm.PartServerToolCallResponse)
 	case kind == "" && len(text) > 0:
 		b.main = llm.Part{Type: llm.PartText, Content: jsonwalk.Str(text)}
 	case kind != "":
@@ -81,10 +81,10 @@ func init() { // documents hold blocks, which the compiler takes for a loop
 		"redacted_thinking": func(b *parts, val []byte) {
 			b.main = llm.Part{Type: partRedacted, Size: int64(len(jsonwalk.Inner(jsonwalk.Member(val, "data"))))}
 		},
-		"tool_use":         (*parts).readUse,
-		"server_tool_use":  (*parts).readUse,
-		"mcp_tool_use":     (*parts).readUse,
-		"tool_result":      (*parts).readResult,
+		"tool_use":         func(b *parts, val []byte) { b.readUse(val, llm.PartToolCall) },
+		"server_tool_use":  func(b *parts, val []byte) { b.readUse(val, llm.PartServerToolCall) },
+		"mcp_tool_use":     func(b *parts, val []byte) { b.readUse(val, llm.PartServerToolCall) },
+		"tool_result":      func(b *parts, val []byte) { b.readResult(val, llm.PartToolCallResponse) },
 		"image":            func(b *parts, val []byte) { b.readSource(val, "image") },
 		"document":         func(b *parts, val []byte) { b.readSource(val, "document") },
 		"search_result":    (*parts).readSearchResult,
@@ -136,8 +136,9 @@ func (b *parts) cite(val []byte) {
 	b.more = append(b.more, p)
 }
 
-func (b *parts) readUse(val []byte) {
-	p := llm.Part{Type: llm.PartToolCall}
+// readUse reads the call of a tool, of the caller's or of the provider's.
+func (b *parts) readUse(val []byte, kind string) {
+	p := llm.Part{Type: kind}
 	for m := jsonwalk.Object(val); m.Next(); {
 		switch string(m.Key) {
 		case "id":
@@ -152,16 +153,21 @@ func (b *parts) readUse(val []byte) {
 }
 
 // readResult reads the result of a tool: the caller's, or one of the provider's.
-func (b *parts) readResult(val []byte) {
-	p := llm.Part{Type: llm.PartToolCallResponse}
+func (b *parts) readResult(val []byte, kind string) {
+	p := llm.Part{Type: kind}
 	var body []byte
 	for m := jsonwalk.Object(val); m.Next(); {
 		switch string(m.Key) {
 		case "tool_use_id":
 			p.ID = jsonwalk.Str(m.Val)
+		case "is_error":
+			p.Failed = string(m.Val) == "true"
 		case "content":
 			body = m.Val
 		}
+	}
+	if strings.HasSuffix(string(closed(jsonwalk.Member(body, "type"))), "_tool_result_error") {
+		p.Failed = true
 	}
 	switch {
 	case len(body) > 0 && body[0] == '"':

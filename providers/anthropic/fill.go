@@ -133,7 +133,7 @@ func (b *block) appendTo(list []llm.Part, done bool) []llm.Part {
 	}
 	text := jsonwalk.Unescape(b.text.Raw)
 	switch main := &p.main; {
-	case main.Type == llm.PartToolCall:
+	case main.Type == llm.PartToolCall || main.Type == llm.PartServerToolCall:
 		if b.text.Seen > 0 {
 			main.Arguments = text
 		} else if !done && main.Arguments == "{}" {
@@ -154,6 +154,7 @@ func (b *block) appendTo(list []llm.Part, done bool) []llm.Part {
 // deltaParts are the parts that deltas belong to whose block did not begin.
 var deltaParts = map[string]string{
 	"text": llm.PartText, "thinking": llm.PartReasoning, "tool_use": llm.PartToolCall, "compaction": partCompaction,
+	"server_tool_use": llm.PartServerToolCall, "mcp_tool_use": llm.PartServerToolCall,
 }
 
 // finishNames maps stop reasons to the normal ones (telemetry reference, section 3).

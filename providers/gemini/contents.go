@@ -15,13 +15,6 @@ const (
 	maxTools    = 1024
 )
 
-// Types of parts of tools that the provider runs itself (telemetry reference,
-// section 3).
-const (
-	partServerCall     = "server_tool_call"
-	partServerResponse = "server_tool_call_response"
-)
-
 // readContents reads contents: a list, one content, or a text.
 func readContents(val []byte) (ms []llm.Message) {
 	if len(val) > 0 && val[0] != '[' {
@@ -258,16 +251,16 @@ func compact(val []byte) string {
 
 // readCode reads code that the provider ran.
 func readCode(val []byte) llm.Part {
-	return llm.Part{Type: partServerCall, Name: "code_execution", ID: jsonwalk.Str(jsonwalk.Member(val, "id")), Arguments: compact(val)}
+	return llm.Part{Type: llm.PartServerToolCall, Name: "code_execution", ID: jsonwalk.Str(jsonwalk.Member(val, "id")), Arguments: compact(val)}
 }
 
 func readCodeResult(val []byte) llm.Part {
-	return llm.Part{Type: partServerResponse, Name: "code_execution", ID: jsonwalk.Str(jsonwalk.Member(val, "id")), Response: compact(val)}
+	return llm.Part{Type: llm.PartServerToolCallResponse, Name: "code_execution", ID: jsonwalk.Str(jsonwalk.Member(val, "id")), Response: compact(val)}
 }
 
 // readServerCall reads a call of a tool that the provider runs.
 func readServerCall(val []byte) llm.Part {
-	p := llm.Part{Type: partServerCall}
+	p := llm.Part{Type: llm.PartServerToolCall}
 	for m := jsonwalk.Object(val); m.Next(); {
 		switch string(camel(m.Key)) {
 		case "id":
@@ -282,7 +275,7 @@ func readServerCall(val []byte) llm.Part {
 }
 
 func readServerResponse(val []byte) llm.Part {
-	p := llm.Part{Type: partServerResponse}
+	p := llm.Part{Type: llm.PartServerToolCallResponse}
 	for m := jsonwalk.Object(val); m.Next(); {
 		switch string(camel(m.Key)) {
 		case "id":

@@ -282,10 +282,10 @@ func readInteractionPart(val []byte, kind string) []llm.Part {
 		return []llm.Part{{Type: llm.PartURI, Modality: kind, MIMEType: mime, URI: content.CleanURI(jsonwalk.Str(jsonwalk.Member(val, "uri")))}}
 	}
 	if tool, ok := strings.CutSuffix(kind, "_call"); ok {
-		return []llm.Part{{Type: partServerCall, ID: id, Name: first(name, tool), Arguments: compact(jsonwalk.Member(val, "arguments"))}}
+		return []llm.Part{{Type: llm.PartServerToolCall, ID: id, Name: first(name, tool), Arguments: compact(jsonwalk.Member(val, "arguments"))}}
 	}
 	if tool, ok := strings.CutSuffix(kind, "_result"); ok {
-		return []llm.Part{{Type: partServerResponse, ID: id, Name: first(name, tool), Response: resultText(jsonwalk.Member(val, "result"))}}
+		return []llm.Part{{Type: llm.PartServerToolCallResponse, ID: id, Name: first(name, tool), Response: resultText(jsonwalk.Member(val, "result"))}}
 	}
 	if kind == "" || kind == "thought" || kind == "text" {
 		return nil

@@ -129,7 +129,7 @@ func roleOfParts(parts []llm.Part) string {
 	switch parts[0].Type {
 	case llm.PartToolCallResponse:
 		return "tool"
-	case llm.PartToolCall, llm.PartReasoning, partServerCall, partServerResponse:
+	case llm.PartToolCall, llm.PartReasoning, llm.PartServerToolCall, llm.PartServerToolCallResponse:
 		return "assistant"
 	}
 	return "user"

@@ -129,12 +129,14 @@ func (it *item) parts() (parts []llm.Part) {
 	p := add(&it.args)
 	p.Arguments, p.Content = p.Content, ""
 	p.ID, p.Name = jsonwalk.Unescape(it.callID), jsonwalk.Unescape(it.name)
-	if p.ID == "" {
-		p.ID = jsonwalk.Unescape(it.id)
+	if id := jsonwalk.Unescape(it.id); p.ID == "" {
+		p.ID = id
+	} else if id != p.ID {
+		p.Item = id
 	}
 	p.Type = llm.PartToolCall
 	if row, ok := hosted[kind]; ok {
-		p.Type = partServerCall
+		p.Type = llm.PartServerToolCall
 		p.Name = cmp.Or(row.name, p.Name)
 	}
 	return append(parts, p)

@@ -13,12 +13,6 @@ import (
 // maxResult bounds what is kept of the result of a provider's own tool.
 const maxResult = 64 << 10
 
-// Types of parts for tools that the provider runs, as the conventions name them.
-const (
-	partServerCall   = "server_tool_call"
-	partServerResult = "server_tool_call_response"
-)
-
 // hosted are the items about tools that are no functions of the caller: which
 // members say what was asked and what came of it (wire reference, section 5.2). What
 // the provider runs makes parts of its own types; what the caller is to run keeps the
@@ -80,7 +74,7 @@ func readItem(val []byte) (role string, parts []llm.Part) {
 		return "assistant", hostedParts(kind, val)
 	}
 	if name, ok := serverResults[kind]; ok {
-		p := llm.Part{Type: partServerResult, ID: itemID(val), Name: name}
+		p := llm.Part{Type: llm.PartServerToolCallResponse, ID: itemID(val), Name: name}
 		p.Response = jsonwalk.Clip(firstOf(val, []string{"output", "result"}), maxResult)
 		return "assistant", []llm.Part{p}
 	}
@@ -104,6 +98,9 @@ func itemID(val []byte) string {
 
 func itemCall(val []byte) llm.Part {
 	p := llm.Part{Type: llm.PartToolCall, ID: itemID(val), Name: jsonwalk.Str(jsonwalk.Member(val, "name"))}
+	if id := jsonwalk.Str(jsonwalk.Member(val, "id")); id != p.ID {
+		p.Item = id
+	}
 	args := jsonwalk.Member(val, "arguments")
 	if args == nil {
 		args = jsonwalk.Member(val, "input")
@@ -166,7 +163,7 @@ func hostedParts(kind string, val []byte) []llm.Part {
 	row := hosted[kind]
 	p := llm.Part{Type: kind, ID: itemID(val), Name: row.name}
 	if row.server {
-		p.Type = partServerCall
+		p.Type = llm.PartServerToolCall
 	}
 	if p.Name == "" {
 		p.Name = cmp.Or(jsonwalk.Str(jsonwalk.Member(val, "name")), jsonwalk.Str(jsonwalk.Member(val, "server_label")), kind)
@@ -174,7 +171,8 @@ func hostedParts(kind string, val []byte) []llm.Part {
 	p.Arguments = firstOf(val, row.arguments)
 	parts := []llm.Part{p}
 	if reply := jsonwalk.Clip(firstOf(val, row.reply), maxResult); reply != "" {
-		parts = append(parts, llm.Part{Type: partServerResult, ID: p.ID, Name: p.Name, Response: reply})
+		failed := jsonwalk.Word(jsonwalk.Member(val, "status")) == "failed" || !jsonwalk.Empty(jsonwalk.Member(val, "error"))
+		parts = append(parts, llm.Part{Type: llm.PartServerToolCallResponse, ID: p.ID, Name: p.Name, Response: reply, Failed: failed})
 	}
 	if data := jsonwalk.Inner(jsonwalk.Member(val, "result")); kind == "image_generation_call" && len(data) > 0 {
 		mime := ""
