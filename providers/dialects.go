@@ -54,8 +54,8 @@ type dialect struct {
 	paths []path
 }
 
-// path is told by its end, and by what is in it.
-type path struct{ suffix, has string }
+// path is told by its end, by what is in it, and by its beginning.
+type path struct{ suffix, has, prefix string }
 
 // dialects are the wire formats that are read. Adding one is a folder and its row.
 var dialects = []dialect{
@@ -137,7 +137,7 @@ var dialects = []dialect{
 	textsRow("replicate", path{has: "/v1/predictions"}, path{suffix: "/predictions", has: "/v1/models/"}),
 	textsRow("watsonx", path{has: "/ml/v1/"}, path{has: "/ml/v1-beta/"}),
 	// Hugging Face's inference server, by itself and behind the router.
-	textsRow("tgi", path{suffix: "/generate_stream"}, path{has: "/hf-inference/models/"}),
+	textsRow("tgi", path{suffix: "/generate"}, path{suffix: "/generate_stream"}, path{has: "/hf-inference/models/"}, path{prefix: "/models/"}),
 }
 
 // texts are the text generation APIs that are like no other: one dialect, under the
@@ -207,7 +207,7 @@ func (r *Row) dialectFor(x *llm.Exchange) *dialect {
 	}
 	for i := range dialects {
 		for _, p := range dialects[i].paths {
-			if strings.HasSuffix(target, p.suffix) && strings.Contains(target, p.has) {
+			if strings.HasSuffix(target, p.suffix) && strings.Contains(target, p.has) && strings.HasPrefix(target, p.prefix) {
 				return &dialects[i]
 			}
 		}

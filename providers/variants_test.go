@@ -240,6 +240,10 @@ var variants = []variant{
 	{name: "Mistral on Vertex", row: "vertex", target: "/v1/projects/p/locations/l/publishers/mistralai/models/mistral-x:streamRawPredict", body: events(
 		`{"id":"x","model":"mistral-x","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}],"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7}}`, `[DONE]`),
 		want: `id=x model=mistral-x 0.text=a 0.finish=stop uncached_input=5 output_text=2`},
+	{name: "Hugging Face before its router", row: "huggingface", target: "/models/org/m", media: "application/json",
+		body: `[{"generated_text":"a"}]`, want: `0.text=a`},
+	{name: "Hugging Face's server at a stranger's", row: "litellm", target: "/generate", media: "application/json",
+		body: `{"generated_text":"a","details":{"finish_reason":"length","generated_tokens":9,"input_length":5}}`, want: `0.text=a 0.finish=length uncached_input=5 output_text=9`},
 	{name: "usage by a total alone", row: "openai", target: "/v1/embeddings", media: "application/json",
 		body: `{"object":"list","model":"e","data":[{"embedding":[1,2],"index":0}],"usage":{"total_tokens":4}}`,
 		want: `model=e uncached_input=4`},
