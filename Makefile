@@ -41,8 +41,8 @@ race: ## the same with the race detector, in random order
 fuzz: ## every fuzz target for FUZZTIME (10s) each
 	.ci/fuzz $(FUZZTIME)
 
-fuzz-long: ## the fuzz targets of the dialects for five minutes each, one worker, beside other work
-	FUZZ_IN=./providers/... FUZZ_NAMES='Request|Response|Session|Form' FUZZ_WORKERS=1 FUZZ_TABLE=fuzz-long.md nice -n 19 .ci/fuzz 5m
+fuzz-long: ## bench/results/fuzz.md: the dialects' fuzz targets for five minutes each, beside other work
+	FUZZ_IN=./providers/... FUZZ_NAMES='Request|Response|Session|Form' FUZZ_WORKERS=1 FUZZ_TABLE=bench/results/fuzz.md nice -n 19 .ci/fuzz 5m
 
 bench: ## benchmarks, COUNT (6) runs each, for benchstat; BENCH chooses
 	$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem -count=$(COUNT) ./...
