@@ -1,6 +1,7 @@
 package attribution
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/url"
 	"strings"
@@ -10,13 +11,17 @@ import (
 // key is only a key; in that of others some have a meaning.
 func (r *reading) metadata(header, value string) {
 	own := strings.HasPrefix(header, ownPrefix)
+	thread := ""
 	take := func(k, v string) {
 		r.pair(k, v)
-		if !own {
+		switch {
+		case own:
+		case k == "tags":
+			r.tagList(v)
+		case sameKey(k, "thread_id"), sameKey(k, "conversation_id"):
+			thread = cmp.Or(thread, v) // a session_id goes before it, wherever it stands
+		default:
 			r.meaning(k, v, header)
-			if k == "tags" {
-				r.tagList(v)
-			}
 		}
 	}
 	var ok bool
@@ -25,6 +30,7 @@ func (r *reading) metadata(header, value string) {
 	} else {
 		ok = list(value, take)
 	}
+	r.session(thread, header)
 	if !ok {
 		r.problem(header + ": want a JSON object or k=v, separated by commas")
 	}

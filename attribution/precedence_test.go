@@ -50,7 +50,11 @@ func TestPrecedence(t *testing.T) {
 		source{line: `cf-aig-metadata: {"team":"%s"}`},
 		source{line: `X-TFY-METADATA: {"team":"%s"}`},
 		source{attr: "openai.request.metadata.team"},
+		source{attr: "anthropic.request.metadata.team"},
+		source{attr: "gemini.request.labels.team"},
+		source{attr: "aws.bedrock.request.metadata.Team"},
 		source{attr: "openai.request.metadata.team_id"},
+		source{attr: "aws.bedrock.request.metadata.teamId"},
 		source{line: "baggage: team=%s"},
 	)
 	check("user", func(c *llm.Call) string { return c.Attribution.User },
@@ -68,7 +72,11 @@ func TestPrecedence(t *testing.T) {
 		source{attr: "anthropic.request.metadata.user_id"},
 		source{attr: "openai.request.user"},
 		source{attr: "openai.request.safety_identifier"},
+		source{attr: "openai.request.user_id"},
+		source{attr: "openai.request.metadata.user"},
 		source{attr: "openai.request.metadata.user_id"},
+		source{attr: "gemini.request.labels.user-id"},
+		source{attr: "aws.bedrock.request.metadata.userId"},
 		source{attr: "openai.request.metadata.trace_user_id"},
 		source{line: "baggage: user.id=%s"},
 	)
@@ -95,7 +103,16 @@ func TestPrecedence(t *testing.T) {
 		source{line: "X-Anybody-Session-Id: %s"},
 		source{attr: "openai.request.conversation"},
 		source{attr: "openai.request.litellm_session_id"},
+		source{attr: "openai.request.session_id"},
+		source{attr: "cohere.request.conversation_id"},
 		source{attr: "openai.request.metadata.session_id"},
+		source{attr: "anthropic.request.metadata.session_id"},
+		source{attr: "gemini.request.labels.session-id"},
+		source{attr: "aws.bedrock.request.metadata.sessionId"},
+		source{attr: "openai.request.metadata.conversation_id"},
+		source{attr: "gemini.request.labels.thread_id"},
+		source{attr: "openai.request.thread"},
+		source{attr: "openai.response.conversation"},
 		source{attr: "openai.request.prompt_cache_key"},
 		source{line: "baggage: session.id=%s"},
 	)
@@ -117,6 +134,9 @@ func TestPrecedence(t *testing.T) {
 		source{line: `cf-aig-metadata: {"k":"%s"}`},
 		source{line: `X-TFY-METADATA: {"k":"%s"}`},
 		source{attr: "openai.request.metadata.k"},
+		source{attr: "anthropic.request.metadata.k"},
+		source{attr: "gemini.request.labels.k"},
+		source{attr: "aws.bedrock.request.metadata.k"},
 		source{line: "baggage: langfuse_metadata_k=%s"},
 	)
 }
@@ -175,4 +195,29 @@ func TestAnthropicUserID(t *testing.T) {
 	check(`{"session_id":"s"`, "", "s", 1)
 	check("_session_", "", "", 0)
 	check("", "", "", 0)
+}
+
+// A key means the same however it is written; what only looks like it is a pair and
+// no more.
+func TestSpellingsOfKeys(t *testing.T) {
+	for _, key := range []string{"session_id", "session-id", "session.id", "sessionId", "SessionID", "sessionid"} {
+		c := attribute(attribution.Config{}, request(), llm.Attr{Key: "aws.bedrock.request.metadata." + key, Value: "s-1"})
+		if a := c.Attribution; a.Session != "s-1" || a.SessionSource != "aws.bedrock.request.metadata.session_id" || pair(c, key) != "s-1" {
+			t.Errorf("%s: %+v", key, a)
+		}
+	}
+	for _, key := range []string{"session", "session_ids", "sessio_nid_", "my_session_id", "", "_", "userid2", "teams"} {
+		c := attribute(attribution.Config{}, request(), llm.Attr{Key: "gemini.request.labels." + key, Value: "s-1"})
+		if a := c.Attribution; key != "sessio_nid_" && (a.Session != "" || a.User != "" || a.Team != "") {
+			t.Errorf("%q: %+v", key, a)
+		}
+	}
+	c := attribute(attribution.Config{}, request(`x-portkey-metadata: {"threadId":"t","sessionId":"s"}`))
+	if c.Attribution.Session != "s" {
+		t.Errorf("a thread goes before a session: %+v", c.Attribution)
+	}
+	c = attribute(attribution.Config{}, request("cf-aig-metadata: thread_id=t"))
+	if c.Attribution.Session != "t" {
+		t.Errorf("a thread is not taken: %+v", c.Attribution)
+	}
 }

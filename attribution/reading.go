@@ -158,15 +158,51 @@ func (r *reading) pair(key, value string) {
 	r.to.Metadata = append(r.to.Metadata, llm.Attr{Key: key, Value: value})
 }
 
-// meaning takes what metadata says by keys that have one meaning everywhere.
+// meanings are the keys of metadata that mean one thing everywhere, in the order in
+// which they are asked, written as in sameKey.
+var meanings = []field{
+	{"team", useTeam},
+	{"team_id", useTeam},
+	{"user", useUser},
+	{"user_id", useUser},
+	{"trace_user_id", useUser},
+	{"session_id", useSession},
+	{"conversation_id", useSession},
+	{"thread_id", useSession},
+}
+
+// sameKey says whether a key is the one of meanings: user_id, user-id, user.id,
+// userId and _user_id are all the same.
+func sameKey(key, want string) bool {
+	if len(key) > 2*len(want) || key == "" || key[len(key)-1]|0x20 != want[len(want)-1] {
+		return false
+	}
+	i := 0
+	for j := range len(key) {
+		b := key[j]
+		switch {
+		case b == '_' || b == '-' || b == '.':
+			continue
+		case 'A' <= b && b <= 'Z':
+			b |= 0x20
+		}
+		for i < len(want) && want[i] == '_' {
+			i++
+		}
+		if i == len(want) || want[i] != b {
+			return false
+		}
+		i++
+	}
+	return i == len(want)
+}
+
+// meaning takes what a pair of metadata says by its key.
 func (r *reading) meaning(key, value, source string) {
-	switch key {
-	case "team", "team_id":
-		set(&r.to.Team, value)
-	case "user", "_user", "user_id", "trace_user_id":
-		set(&r.to.User, value)
-	case "session_id":
-		r.session(value, source)
+	for _, m := range meanings {
+		if sameKey(key, m.key) {
+			r.field(field{source, m.use}, value)
+		}
 	}
 }
 

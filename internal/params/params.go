@@ -116,6 +116,41 @@ func setText(c *llm.Call, key string, val []byte) {
 	}
 }
 
+// Bounds on pairs.
+const (
+	maxPairs = 64
+	maxName  = 128 // bytes of a name
+)
+
+// Pairs carries a caller's own names and values over, as metadata and labels hold
+// them: texts, numbers and booleans as texts, a list of texts as a list. Attribution
+// reads them.
+func Pairs(c *llm.Call, prefix string, obj []byte) {
+	n := 0
+	for m := jsonwalk.Object(obj); m.Next() && n < maxPairs; n++ {
+		var value any
+		switch m.Val[0] {
+		case '"':
+			text := jsonwalk.Str(m.Val)
+			if text == "" {
+				continue
+			}
+			value = jsonwalk.Clip(text, MaxText)
+		case '[':
+			list := List(m.Val)
+			if len(list) == 0 {
+				continue
+			}
+			value = list
+		case '{', 'n': // an object, null
+			continue
+		default: // a number, true, false
+			value = jsonwalk.Clip(string(m.Val), MaxText)
+		}
+		c.SetAttr(prefix+jsonwalk.Clip(jsonwalk.Unescape(m.Key), maxName), value)
+	}
+}
+
 // double reads a JSON number.
 func double(val []byte) (float64, bool) {
 	if c := val[0]; c != '-' && (c < '0' || c > '9') {

@@ -74,3 +74,27 @@ func TestNames(t *testing.T) {
 		t.Error(names)
 	}
 }
+
+func TestPairs(t *testing.T) {
+	f := func(obj string, want string) {
+		t.Helper()
+		var c llm.Call
+		params.Pairs(&c, "p.", []byte(obj))
+		if got := fmt.Sprint(c.Attrs); got != want {
+			t.Errorf("%.80s gives %.200s, want %s", obj, got, want)
+		}
+	}
+	f(`{"a":"x","b":5,"c":true,"d":["y","z"],"e":{"f":1},"g":null,"h":[1],"\u0069":"j"}`, "[{p.a x} {p.b 5} {p.c true} {p.d [y z]} {p.i j}]")
+	f(`[]`, "[]")
+	f(`"x"`, "[]")
+	f(`{"a":"`, "[]")
+	var c llm.Call
+	many := "{" + strings.Repeat(`"k":"v",`, 1) + `"` + strings.Repeat("n", 1000) + `":"` + strings.Repeat("v", 5000) + `"`
+	for i := range 200 {
+		many += fmt.Sprintf(`,"k%d":1`, i)
+	}
+	params.Pairs(&c, "", []byte(many+"}"))
+	if len(c.Attrs) != 64 || len(c.Attrs[1].Key) != 128 || len(c.Attrs[1].Value.(string)) != params.MaxText {
+		t.Errorf("%d attributes of a large object", len(c.Attrs))
+	}
+}

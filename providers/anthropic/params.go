@@ -3,8 +3,6 @@ package anthropic
 import (
 	"strings"
 
-	"github.com/tidwall/gjson"
-
 	"github.com/spanwire/spanwire/internal/jsonwalk"
 	"github.com/spanwire/spanwire/internal/params"
 	"github.com/spanwire/spanwire/llm"
@@ -87,10 +85,7 @@ func setParam(c *llm.Call, key, val []byte) {
 	}
 }
 
-const (
-	maxTexts    = 64
-	maxMetadata = 64
-)
+const maxTexts = 64
 
 func setList(c *llm.Call, key, member string, val []byte) {
 	var list []string
@@ -110,12 +105,4 @@ func setList(c *llm.Call, key, member string, val []byte) {
 
 // setMetadata carries whom the call is for over, as it was sent: attribution reads
 // it.
-func setMetadata(c *llm.Call, val []byte) {
-	n := 0
-	for m := jsonwalk.Object(val); m.Next() && n < maxMetadata; n++ {
-		v := gjson.ParseBytes(m.Val)
-		if v.Type == gjson.String || v.Type == gjson.Number || v.IsBool() {
-			c.SetAttr(keyMetadata+jsonwalk.Clip(jsonwalk.Unescape(m.Key), 128), jsonwalk.Clip(v.String(), params.MaxText))
-		}
-	}
-}
+func setMetadata(c *llm.Call, val []byte) { params.Pairs(c, keyMetadata, val) }

@@ -193,7 +193,7 @@ func (q *request) member(key, val []byte) {
 		params.Row{Key: "aws.bedrock.guardrail.id", Form: params.Text}.Set(c, jsonwalk.Member(val, "guardrailIdentifier"))
 		params.Row{Key: "aws.bedrock.guardrail.version", Form: params.Text}.Set(c, jsonwalk.Member(val, "guardrailVersion"))
 	case "requestMetadata":
-		q.metadata(val)
+		params.Pairs(q.c, "aws.bedrock.request.metadata.", val)
 	case "performanceConfig":
 		params.Row{Key: "aws.bedrock.request.latency", Form: params.Text}.Set(c, jsonwalk.Member(val, "latency"))
 	case "serviceTier":
@@ -230,16 +230,6 @@ func (q *request) operation() {
 		q.c.SetAttr("gen_ai.output.type", "image")
 	case q.text:
 		q.c.Operation = "text_completion"
-	}
-}
-
-// metadata is the caller's own; attribution may read it.
-func (q *request) metadata(val []byte) {
-	n := 0
-	for m := jsonwalk.Object(val); m.Next() && n < 64; n++ {
-		if s := jsonwalk.Str(m.Val); s != "" {
-			q.c.SetAttr("aws.bedrock.request.metadata."+jsonwalk.Clip(jsonwalk.Unescape(m.Key), 128), jsonwalk.Clip(s, params.MaxText))
-		}
 	}
 }
 

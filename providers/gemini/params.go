@@ -124,13 +124,5 @@ func readToolConfig(c *llm.Call, val []byte) {
 	}
 }
 
-// maxLabels bounds the labels of a request.
-const maxLabels = 64
-
 // readLabels carries Vertex's cost labels over.
-func readLabels(c *llm.Call, val []byte) {
-	n := 0
-	for m := jsonwalk.Object(val); m.Next() && n < maxLabels; n++ {
-		params.Row{Key: "gemini.request.labels." + jsonwalk.Clip(jsonwalk.Unescape(m.Key), 128), Form: params.Text}.Set(c, m.Val)
-	}
-}
+func readLabels(c *llm.Call, val []byte) { params.Pairs(c, "gemini.request.labels.", val) }

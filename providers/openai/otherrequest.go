@@ -15,7 +15,7 @@ import (
 // resultParams maps the members of requests for images, audio, documents, batches
 // and runs to attributes (wire reference, section 6). A member of a form is a text,
 // so numbers are read as such.
-var resultParams = param.Table{
+var resultParams = andWhom(param.Table{
 	"n":                     {Key: "gen_ai.request.choice.count", Form: param.Int},
 	"temperature":           {Key: "gen_ai.request.temperature", Form: param.Double},
 	"top_p":                 {Key: "gen_ai.request.top_p", Form: param.Double},
@@ -41,9 +41,7 @@ var resultParams = param.Table{
 	"endpoint":              {Key: "openai.request.batch.endpoint", Form: param.Text},
 	"completion_window":     {Key: "openai.request.batch.completion_window", Form: param.Text},
 	"input_file_id":         {Key: "openai.request.batch.input_file_id", Form: param.Text},
-	"user":                  {Key: "openai.request.user", Form: param.Text},
-	"safety_identifier":     {Key: "openai.request.safety_identifier", Form: param.Text},
-}
+})
 
 // outputTypes says what an endpoint makes (gen_ai.output.type).
 var outputTypes = map[endpoint]string{images: "image", speech: "speech", transcription: "text"}

@@ -1,7 +1,8 @@
 package openai
 
 import (
-	"github.com/spanwire/spanwire/internal/jsonwalk"
+	"maps"
+
 	param "github.com/spanwire/spanwire/internal/params"
 	"github.com/spanwire/spanwire/llm"
 )
@@ -9,7 +10,7 @@ import (
 // chatParams maps the members of a request to span attributes (telemetry reference,
 // section 1; wire reference, section 4.1). Adding an attribute read off the
 // request is one row.
-var chatParams = param.Table{
+var chatParams = andWhom(param.Table{
 	"temperature":           {Key: "gen_ai.request.temperature", Form: param.Double},
 	"top_p":                 {Key: "gen_ai.request.top_p", Form: param.Double},
 	"top_k":                 {Key: "gen_ai.request.top_k", Form: param.Double},
@@ -34,28 +35,25 @@ var chatParams = param.Table{
 	"min_p":                  {Key: "openai.request.min_p", Form: param.Double},
 	"repetition_penalty":     {Key: "openai.request.repetition_penalty", Form: param.Double},
 	"prompt_cache_retention": {Key: "openai.request.prompt_cache_retention", Form: param.Text},
+})
 
-	// Whom a call is for: attribution reads these.
-	"user":              {Key: "openai.request.user", Form: param.Text},
-	"safety_identifier": {Key: "openai.request.safety_identifier", Form: param.Text},
-	"prompt_cache_key":  {Key: "openai.request.prompt_cache_key", Form: param.Text},
+// whom are the members that say whom a call is for, which attribution reads: OpenAI's
+// own, LiteLLM's and OpenRouter's id of a session, and the user of those who call it
+// user_id (DeepSeek, Z.AI).
+var whom = param.Table{
+	"user":               {Key: "openai.request.user", Form: param.Text},
+	"safety_identifier":  {Key: "openai.request.safety_identifier", Form: param.Text},
+	"prompt_cache_key":   {Key: "openai.request.prompt_cache_key", Form: param.Text},
+	"litellm_session_id": {Key: "openai.request.litellm_session_id", Form: param.Text},
+	"session_id":         {Key: "openai.request.session_id", Form: param.Text},
+	"user_id":            {Key: "openai.request.user_id", Form: param.Text},
 }
 
-const maxMetadata = 64
+// andWhom adds those to a table.
+func andWhom(t param.Table) param.Table {
+	maps.Copy(t, whom)
+	return t
+}
 
 // setMetadata carries the caller's own key and value pairs over.
-func setMetadata(c *llm.Call, val []byte) {
-	n := 0
-	for m := jsonwalk.Object(val); m.Next() && n < maxMetadata; n++ {
-		value := ""
-		switch m.Val[0] {
-		case '"':
-			value = jsonwalk.Str(m.Val)
-		case '{', '[', 'n':
-			continue
-		default: // a number, true, false
-			value = string(m.Val)
-		}
-		c.SetAttr("openai.request.metadata."+jsonwalk.Clip(jsonwalk.Unescape(m.Key), 128), jsonwalk.Clip(value, param.MaxText))
-	}
-}
+func setMetadata(c *llm.Call, val []byte) { param.Pairs(c, "openai.request.metadata.", val) }

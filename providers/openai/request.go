@@ -83,10 +83,9 @@ func (q *request) member(key []byte, cur *jsonwalk.Cursor) {
 	if q.kind == other {
 		// What an unread endpoint means by a name is not known, but these are for
 		// attribution everywhere.
-		switch string(key) {
-		case "user", "safety_identifier", "prompt_cache_key":
-			chatParams.Set(c, key, cur.Value())
-		case "metadata":
+		if row, ok := whom[string(key)]; ok {
+			row.Set(c, cur.Value())
+		} else if string(key) == "metadata" {
 			setMetadata(c, cur.Value())
 		}
 		return

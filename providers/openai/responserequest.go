@@ -13,7 +13,7 @@ import (
 
 // responseParams maps the members of a request of the Responses API to attributes
 // (wire reference, section 5.1).
-var responseParams = param.Table{
+var responseParams = andWhom(param.Table{
 	"temperature":            {Key: "gen_ai.request.temperature", Form: param.Double},
 	"top_p":                  {Key: "gen_ai.request.top_p", Form: param.Double},
 	"top_k":                  {Key: "gen_ai.request.top_k", Form: param.Double},
@@ -31,10 +31,7 @@ var responseParams = param.Table{
 	"include":                {Key: "openai.request.include", Form: param.Texts},
 	"top_logprobs":           {Key: "openai.request.top_logprobs", Form: param.Int},
 	"prompt_cache_retention": {Key: "openai.request.prompt_cache_retention", Form: param.Text},
-	"user":                   {Key: "openai.request.user", Form: param.Text},
-	"safety_identifier":      {Key: "openai.request.safety_identifier", Form: param.Text},
-	"prompt_cache_key":       {Key: "openai.request.prompt_cache_key", Form: param.Text},
-}
+})
 
 // Members of members.
 var (
