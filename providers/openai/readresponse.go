@@ -138,6 +138,16 @@ func (r *responseReader) cut(c *llm.Call) {
 	c.Output[0].FinishReason = "error"
 	if a.background {
 		c.Usage.Source = llm.UsageMissing // told by the stream that goes on with this one
+		return
+	}
+	neverFinished(c)
+}
+
+// neverFinished says of a call whose one choice did not come to its end what chat
+// says of such choices (telemetry reference, section 1).
+func neverFinished(c *llm.Call) {
+	if len(c.FinishReasons) == 0 {
+		c.FinishReasons = []string{"error"}
 	}
 }
 

@@ -103,6 +103,7 @@ func (t *turn) Finish(c *llm.Call, x *llm.Exchange) error {
 	c.FirstToken, c.Chunks = t.answer.rhythm.First(), t.answer.rhythm.Chunks()
 	if !t.answer.ended && len(c.Output) > 0 && c.Output[0].FinishReason == "" {
 		c.Output[0].FinishReason = "error"
+		neverFinished(c)
 	}
 	if !c.Usage.Known() && t.session.api == "realtime" {
 		c.Usage.Source = llm.UsageMissing // what was heard and spoken cannot be counted
