@@ -45,7 +45,7 @@ var anthropicFeatures = []feature{
 		model: claude, answered: claudeDated, id: "msg_01stream", finish: "end_turn", text: greeting, in: 14, out: 11, stream: true,
 	}}},
 	{name: "tools", calls: claudeTools},
-	{name: "tools_stream", calls: streamed(claudeTools)},
+	{name: "tools_stream", calls: streamed(claudeTools, "toolu_02weather")},
 	{name: "thinking", calls: []call{{
 		model: claude, answered: claudeDated, id: "msg_01think", finish: "end_turn", text: greeting, reasoning: "They want a greeting.", in: 40, out: 60, stream: true,
 		also: map[string]string{
@@ -70,10 +70,10 @@ var anthropicFeatures = []feature{
 		{model: claude, answered: claudeDated, id: "msg_01again", finish: "end_turn", text: "Hello.", in: 14, out: 4, also: map[string]string{"spanwire.retry.count": "1"}},
 	}},
 	{name: "stream_error", calls: []call{{
-		model: claude, answered: claudeDated, id: "msg_01broken", finish: "error", text: "Hello", in: 14, stream: true, partial: true, err: "overloaded_error",
+		model: claude, answered: claudeDated, id: "msg_01broken", finish: "error", text: "Hello", in: 14, stream: true, source: "partial", err: "overloaded_error",
 	}}, told: broken("Hello")},
 	{name: "cut", calls: []call{{
-		model: claude, answered: claudeDated, id: "msg_01cut", finish: "error", text: "Hello, wör", in: 14, stream: true, partial: true, end: "upstream_cut", err: "upstream_cut",
+		model: claude, answered: claudeDated, id: "msg_01cut", finish: "error", text: "Hello, wör", in: 14, stream: true, source: "partial", end: "upstream_cut", err: "upstream_cut",
 	}}, told: broken("Hello, wör")},
 	{name: "session", calls: []call{{
 		model: claude, answered: claudeDated, id: "msg_01who", finish: "end_turn", text: "Hello.", in: 14, out: 4, also: who,

@@ -1,5 +1,7 @@
 package clients
 
+import "slices"
+
 // What features of several vendors have in common.
 
 // who is what the callers of the feature session say of themselves.
@@ -8,11 +10,15 @@ var who = map[string]string{
 	"gen_ai.conversation.id": "chat-4711",
 }
 
-// streamed are the same calls as streams.
-func streamed(calls []call) []call {
+// streamed are the same calls as streams, in which tool calls have ids of their own.
+func streamed(calls []call, ids ...string) []call {
 	var all []call
 	for _, c := range calls {
 		c.stream = true
+		c.tools = slices.Clone(c.tools)
+		for i := range c.tools {
+			c.tools[i].ID = ids[i]
+		}
 		all = append(all, c)
 	}
 	return all
@@ -37,4 +43,10 @@ func sameSession(c *checks, _ facts, s []span) {
 	for _, one := range s[1:] {
 		c.is("session of a call", one.text("spanwire.parent.call.id"), s[0].text("spanwire.call.id"))
 	}
+}
+
+// with is a call with further attributes.
+func with(c call, also map[string]string) call {
+	c.also = also
+	return c
 }

@@ -45,7 +45,7 @@ var geminiFeatures = []feature{
 		operation: generate, model: flash, answered: flash, id: "resp-stream", finish: "STOP", text: greeting, in: 12, out: 6, stream: true,
 	}}},
 	{name: "tools", calls: geminiTools},
-	{name: "tools_stream", calls: streamed(geminiTools)},
+	{name: "tools_stream", calls: streamed(geminiTools, "f2")},
 	{name: "thinking", calls: []call{{
 		operation: generate, model: flash, answered: flash, id: "resp-think", finish: "STOP", text: greeting, reasoning: "They want a greeting.", in: 12, out: 54, stream: true,
 		also: map[string]string{
@@ -67,7 +67,7 @@ var geminiFeatures = []feature{
 	{name: "blocked", calls: []call{{operation: generate, model: flash, answered: flash, id: "resp-block", finish: "PROHIBITED_CONTENT", in: 12, out: zero}},
 		told: func(f *facts) { f.Finish = "PROHIBITED_CONTENT" }},
 	{name: "cut", calls: []call{{
-		operation: generate, model: flash, answered: flash, id: "resp-cut", finish: "error", text: "Hello, wör", in: 12, stream: true, partial: true, end: "upstream_cut", err: "upstream_cut",
+		operation: generate, model: flash, answered: flash, id: "resp-cut", finish: "error", text: "Hello, wör", in: 12, stream: true, source: "partial", end: "upstream_cut", err: "upstream_cut",
 	}}, told: broken("Hello, wör")},
 	{name: "session", calls: []call{{
 		operation: generate, model: flash, answered: flash, id: "resp-who", finish: "STOP", text: "Hello.", in: 12, out: 2, also: who,

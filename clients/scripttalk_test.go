@@ -14,6 +14,7 @@ func (t turn) talk(w http.ResponseWriter, r *http.Request) error {
 	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // of the origin: SDKs that send one mean the proxy
 		Subprotocols:       []string{"realtime"},
+		CompressionMode:    websocket.CompressionContextTakeover,
 	})
 	if err != nil {
 		return fmt.Errorf("accept the WebSocket: %w", err)

@@ -15,6 +15,7 @@ import (
 // (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding).
 type span struct {
 	Name       string `json:"name"`
+	Trace      string `json:"traceId"`
 	Start      nanos  `json:"startTimeUnixNano"`
 	End        nanos  `json:"endTimeUnixNano"`
 	Attributes []struct {

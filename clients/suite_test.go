@@ -2,6 +2,7 @@ package clients
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 )
@@ -107,6 +108,8 @@ func verify(t *testing.T, f feature, told facts, err error, wrong []error, spans
 	if err != nil {
 		t.Fatal(err)
 	}
+	all := spans
+	spans = slices.DeleteFunc(slices.Clone(all), func(s span) bool { return s.text("spanwire.inferred") == "true" })
 	if len(spans) != f.wanted() {
 		t.Fatalf("%d spans, want %d", len(spans), f.wanted())
 	}
@@ -116,6 +119,7 @@ func verify(t *testing.T, f feature, told facts, err error, wrong []error, spans
 		for i, c := range f.calls {
 			found.call(c, spans[i], i)
 		}
+		found.run(f.calls, all)
 	}
 	if f.check != nil {
 		f.check(&found, told, spans)
