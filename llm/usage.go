@@ -66,7 +66,10 @@ type Usage struct {
 	Tier   string // service tier that served, in the provider's words; "" when not told
 	Speed  string // "fast" where a faster service costs more
 	Region string // region that changes the price
-	Batch  bool
+	// ImageForm is the quality and size of the images made, where they are sold apiece:
+	// "hd/1024x1792", with "default" for what was not told; "" when neither was.
+	ImageForm string
+	Batch     bool
 	// Inconsistent says that the provider's parts exceeded their whole and were clamped.
 	Inconsistent bool
 }

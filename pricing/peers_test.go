@@ -183,6 +183,24 @@ func TestAPerImagePriceIsNotAddedToTokens(t *testing.T) {
 	costs(t, "google", "imagen-4.0-generate-001", usage(map[llm.UsageKind]int64{llm.Images: 2}), "0.08")
 }
 
+// Images that are sold apiece cost what their quality and size do.
+func TestImagesByQualityAndSize(t *testing.T) {
+	f := func(model, form, want string, status llm.CostStatus) {
+		t.Helper()
+		u := usage(map[llm.UsageKind]int64{llm.Images: 2})
+		u.ImageForm = form
+		if c := costs(t, "openai", model, u, want); c.Status != status {
+			t.Errorf("%s, %s: %s, want %s", model, form, c.Status, status)
+		}
+	}
+	f("dall-e-3", "hd/1024x1792", "0.24", llm.CostOK)
+	f("dall-e-3", "HD/default", "0.16", llm.CostOK)
+	f("dall-e-3", "default/1024x1024", "0.08", llm.CostOK)
+	f("dall-e-2", "default/256x256", "0.032", llm.CostOK)
+	f("dall-e-3", "hd/9x9", "0.08", llm.CostEstimated) // not listed: the default is a guess
+	f("dall-e-3", "", "0.08", llm.CostEstimated)
+}
+
 func TestHoursOfTheDayAndHolidays(t *testing.T) {
 	tab := defaultTable(t)
 	f := func(at, want string, status llm.CostStatus) {

@@ -1,6 +1,10 @@
 package pricing
 
-import "github.com/spanwire/spanwire/llm"
+import (
+	"strings"
+
+	"github.com/spanwire/spanwire/llm"
+)
 
 // toolNames are the tools that a table can price, each with the count that it is
 // charged by: calls that the provider executed, never tools that were offered.
@@ -119,11 +123,15 @@ func billedByToken(p part, u *llm.Usage) bool {
 	return n > 0
 }
 
-// images charges images made, for a row that sells them apiece. Quality and size
-// are not told here: the row's default is a guess where it has other prices.
+// images charges images made, for a row that sells them apiece, by their quality and
+// size. The row's default is a guess where it has other prices.
 func (s *sums) images(m *model, u *llm.Usage) (unsure bool) {
 	n, _ := u.Get(llm.Images)
 	if n == 0 || billedByToken(partOutput, u) {
+		return false
+	}
+	if v, ok := m.perImage[strings.ToLower(u.ImageForm)]; ok && u.ImageForm != "" {
+		s.fee(partOutput, n, v, 1)
 		return false
 	}
 	for _, key := range []string{"default", "default/default"} {

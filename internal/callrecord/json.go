@@ -28,9 +28,10 @@ func (u usage) MarshalJSON() ([]byte, error) {
 		Tier         string           `json:"tier,omitempty"`
 		Speed        string           `json:"speed,omitempty"`
 		Region       string           `json:"region,omitempty"`
+		ImageForm    string           `json:"image_form,omitempty"`
 		Batch        bool             `json:"batch,omitempty"`
 		Inconsistent bool             `json:"inconsistent,omitempty"`
-	}{counts, u.Source, u.Tier, u.Speed, u.Region, u.Batch, u.Inconsistent})
+	}{counts, u.Source, u.Tier, u.Speed, u.Region, u.ImageForm, u.Batch, u.Inconsistent})
 }
 
 // MarshalJSON writes amounts as decimal text. What is not known is not there.

@@ -12,6 +12,7 @@ type usage struct {
 	Region       string          `cbor:"5,keyasint,omitempty"`
 	Batch        bool            `cbor:"6,keyasint,omitempty"`
 	Inconsistent bool            `cbor:"7,keyasint,omitempty"`
+	ImageForm    string          `cbor:"8,keyasint,omitempty"`
 }
 
 // usageNumbers are the numbers of the kinds in records: for good, whatever the
@@ -31,7 +32,7 @@ var usageNumbers = [...]struct {
 }
 
 func usageOf(u llm.Usage) usage {
-	out := usage{Source: u.Source, Tier: u.Tier, Speed: u.Speed, Region: u.Region, Batch: u.Batch, Inconsistent: u.Inconsistent}
+	out := usage{Source: u.Source, Tier: u.Tier, Speed: u.Speed, Region: u.Region, ImageForm: u.ImageForm, Batch: u.Batch, Inconsistent: u.Inconsistent}
 	if !u.Known() {
 		return out
 	}
@@ -45,7 +46,7 @@ func usageOf(u llm.Usage) usage {
 
 // IsZero says whether nothing is known (for the encoders).
 func (u usage) IsZero() bool {
-	return len(u.Counts) == 0 && u.Source == "" && u.Tier == "" && u.Speed == "" && u.Region == "" && !u.Batch && !u.Inconsistent
+	return len(u.Counts) == 0 && u.Source == "" && u.Tier == "" && u.Speed == "" && u.Region == "" && u.ImageForm == "" && !u.Batch && !u.Inconsistent
 }
 
 // each calls f for every kind that is known. Kinds of newer versions are passed over.
@@ -61,7 +62,7 @@ func (u usage) each(f func(llm.UsageKind, int64)) {
 }
 
 func (u usage) llm() llm.Usage {
-	out := llm.Usage{Source: u.Source, Tier: u.Tier, Speed: u.Speed, Region: u.Region, Batch: u.Batch, Inconsistent: u.Inconsistent}
+	out := llm.Usage{Source: u.Source, Tier: u.Tier, Speed: u.Speed, Region: u.Region, ImageForm: u.ImageForm, Batch: u.Batch, Inconsistent: u.Inconsistent}
 	u.each(out.Set)
 	return out
 }

@@ -22,7 +22,7 @@ const (
 	count                    // countTokens: never usage
 	predict                  // Vertex: embeddings, or images
 	interact                 // interactions
-	fetch                    // an interaction looked up again: never usage
+	fetch                    // an interaction looked up again
 	live                     // a WebSocket
 )
 
@@ -48,7 +48,7 @@ func find(method, target string) (e endpoint, operation, model string) {
 		case strings.Contains(last, "BidiGenerateContent"):
 			return live, "generate_content", ""
 		case strings.HasSuffix(path, "/interactions/"+last):
-			return fetch, "", ""
+			return fetch, "fetch_response", ""
 		}
 		return other, "", ""
 	}

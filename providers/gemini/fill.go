@@ -29,11 +29,9 @@ func (r *Reader) fill(c *llm.Call, x *llm.Exchange) {
 			c.SetAttr("gemini.count_tokens.total_tokens", a.count)
 		}
 		return
-	case fetch:
-		return // what it used was told when it was asked for
 	case embed, predict:
 		r.fillVectors(c)
-	case interact:
+	case interact, fetch:
 		a.fillInteraction(c, r.streamed() && !r.ended() || r.broken)
 	case generate, stream:
 		a.fillOutput(c, r.vertex, r.streamed() || r.broken)
@@ -46,6 +44,26 @@ func (r *Reader) fill(c *llm.Call, x *llm.Exchange) {
 	a.fillUsage(c, r.streamed() && !r.ended())
 	if c.Usage.Tier == "" && c.Usage.Known() {
 		c.Usage.Tier = tierOf(x.ResponseHeader.Get("x-gemini-service-tier"))
+	}
+	if r.endpoint == interact || r.endpoint == fetch {
+		a.once(c, r.endpoint == fetch)
+	}
+}
+
+// once sees to it that what an interaction used is billed once: the answer to the
+// request tells it, or, where it went on in the background, those to later ones do,
+// again and again. What it used so far is told once more at its end.
+func (a *answer) once(c *llm.Call, again bool) {
+	done := settled(jsonwalk.Unescape(a.status))
+	background := false
+	for _, at := range c.Attrs {
+		background = background || at.Key == "gemini.request.background" && at.Value == true
+	}
+	switch {
+	case c.Usage.Known() && c.Usage.Source == llm.UsageReported && (done || !again && !background):
+		c.UsageOf = c.ResponseID
+	case again || background || !done && a.err == nil && len(a.candidates) == 0:
+		c.Usage = llm.Usage{Source: llm.UsageMissing} // nothing is to be guessed
 	}
 }
 

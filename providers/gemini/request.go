@@ -21,6 +21,7 @@ func (Dialect) ReadRequest(c *llm.Call, x *llm.Exchange) error {
 	c.RequestModel = model
 	switch kind {
 	case fetch:
+		c.Kind, c.Operation = llm.KindLLM, operation
 		return nil
 	case other, count, predict:
 	case live:

@@ -1,6 +1,8 @@
 package openai
 
 import (
+	"strings"
+
 	"github.com/spanwire/spanwire/internal/apierror"
 	"github.com/spanwire/spanwire/internal/jsonwalk"
 	"github.com/spanwire/spanwire/internal/toldcost"
@@ -15,6 +17,8 @@ func (r *result) fill(c *llm.Call, x *llm.Exchange) {
 	}
 	setText(c, "openai.response.service_tier", r.tier)
 	setText(c, "openai.response.status", r.status)
+	setText(c, "openai.response.quality", r.quality)
+	setText(c, "openai.response.size", r.size)
 	if r.err != nil {
 		c.ErrorType, c.ErrorMessage = r.err.Code, apierror.Scrub(r.err.Message)
 	}
@@ -129,6 +133,7 @@ func (r *result) setUnits(c *llm.Call, u *llm.Usage) {
 		asImages(u)
 		if len(r.media) > 0 {
 			u.Set(llm.Images, int64(len(r.media)))
+			u.ImageForm = imageForm(c, r.quality, r.size)
 		}
 	case speech:
 		if n := spoken(c); n > 0 && !u.Known() {
@@ -148,6 +153,29 @@ func (r *result) setUnits(c *llm.Call, u *llm.Usage) {
 			u.Set(llm.Pages, int64(r.pages))
 		}
 	}
+}
+
+// imageForm says what images were made, for tables that sell them apiece: as it was
+// answered, else as it was asked for.
+func imageForm(c *llm.Call, quality, size []byte) string {
+	const none = "default"
+	pick := func(told []byte, key string) string {
+		word := jsonwalk.WordOf(told)
+		for _, a := range c.Attrs {
+			if s, ok := a.Value.(string); ok && word == "" && a.Key == key {
+				word = s
+			}
+		}
+		if word = strings.ToLower(word); word == "" || word == "auto" {
+			return none
+		}
+		return word
+	}
+	form := pick(quality, "openai.request.quality") + "/" + pick(size, "openai.request.size")
+	if form == none+"/"+none {
+		return ""
+	}
+	return form
 }
 
 // once sees to it that a usage that is told again and again is billed once: that of

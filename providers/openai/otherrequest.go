@@ -135,6 +135,12 @@ func (q *resultRequest) member(key string, val []byte) {
 		q.media(key, val)
 	case "metadata":
 		setMetadata(c, val)
+	case "response_format":
+		if jsonwalk.IsObject(val) { // of a run
+			setFormat(c, val)
+		} else {
+			resultParams.Set(c, []byte(key), val)
+		}
 	case "voice":
 		resultParams.Set(c, []byte(key), textOrID(val))
 	default:

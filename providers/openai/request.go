@@ -3,6 +3,7 @@ package openai
 import (
 	"errors"
 
+	"github.com/spanwire/spanwire/internal/content"
 	"github.com/spanwire/spanwire/internal/intake"
 	"github.com/spanwire/spanwire/internal/jsonwalk"
 	param "github.com/spanwire/spanwire/internal/params"
@@ -101,6 +102,11 @@ func (q *request) member(key []byte, cur *jsonwalk.Cursor) {
 		c.Tools = append(c.Tools, readFunctions(cur.Value())...)
 	case "response_format":
 		setFormat(c, cur.Value())
+	case "guided_json": // vLLM
+		if val := cur.Value(); jsonwalk.IsObject(val) {
+			c.OutputSchema = content.Compact(val)
+			c.SetAttr("gen_ai.output.type", "json")
+		}
 	case "modalities":
 		for _, m := range param.List(cur.Value()) {
 			if m == "audio" {

@@ -16,6 +16,7 @@ import (
 type result struct {
 	kind                            endpoint
 	id, model, tier, status, reason []byte
+	quality, size                   []byte // of images
 	usage                           []byte
 	err                             *apierror.Error
 
@@ -115,6 +116,10 @@ func (r *result) member(key, val []byte) {
 		setRaw(&r.tier, val)
 	case "status":
 		setRaw(&r.status, val)
+	case "quality":
+		setRaw(&r.quality, val)
+	case "size":
+		setRaw(&r.size, val)
 	case "usage_info": // of documents
 		if n, ok := count(jsonwalk.Member(val, "pages_processed")); ok {
 			r.processed = n

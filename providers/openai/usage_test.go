@@ -118,3 +118,23 @@ func TestProviderCost(t *testing.T) {
 	f(`{"prompt_tokens":1}`, "unknown", "x-litellm-response-cost: None\r\n")
 	f(`{"prompt_tokens":1}`, "unknown", "x-litellm-response-cost: 1e-\r\n")
 }
+
+// The schema that an answer must follow, in the words of those who take one.
+func TestOutputSchema(t *testing.T) {
+	f := func(target, body, want string) {
+		t.Helper()
+		c := &llm.Call{}
+		x := providerstest.Fixture{Target: target, Request: []byte(body)}.Exchange()
+		if err := dialect.ReadRequest(c, x); err != nil || c.OutputSchema != want {
+			t.Errorf("%s: %q (%v), want %q", body, c.OutputSchema, err, want)
+		}
+	}
+	const chat, schema = "/v1/chat/completions", `{"type":"object"}`
+	f(chat, `{"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type": "object"}}}}`, schema)
+	f(chat, `{"response_format":{"type":"json_object","schema":{"type":"object"}}}`, schema)
+	f(chat, `{"response_format":{"type":"json_object"}}`, "")
+	f(chat, `{"response_format":{"type":"text"}}`, "")
+	f(chat, `{"guided_json":{"type":"object"}}`, schema)
+	f("/v1/responses", `{"text":{"format":{"type":"json_schema","name":"n","schema":{"type":"object"}}}}`, schema)
+	f("/v1/threads/t/runs", `{"response_format":{"type":"json_schema","json_schema":{"schema":{"type":"object"}}}}`, schema)
+}
