@@ -62,12 +62,21 @@ func (t *Tracing) Deliver(ctx context.Context, exporter string, calls []*llm.Cal
 	}
 	x.done.Add(1) // Close waits, and cancels when its time is over
 	defer x.done.Done()
-	spans := t.encode(x.format, calls)
+	spans := make([]span, 0, len(calls))
+	for _, c := range calls {
+		if !t.skips(c) {
+			spans = t.encode(spans, x.format, c)
+		}
+	}
 	t.mu.Unlock()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(x.ctx, cancel)()
-	if err := x.once(ctx, spans, t.cfg.Batch); err != nil {
+	err := x.once(ctx, bytesOf(spans), t.cfg.Batch)
+	if !x.sender.keeps() {
+		release(spans)
+	}
+	if err != nil {
 		return fmt.Errorf("export by %s: %w", x.name, err)
 	}
 	return nil
@@ -82,21 +91,6 @@ func (t *Tracing) exporter(name string) *exporter {
 	return nil
 }
 
-// encode returns the spans of calls. The mutex is held.
-func (t *Tracing) encode(f format, calls []*llm.Call) [][]byte {
-	spans := make([][]byte, 0, len(calls))
-	for _, c := range calls {
-		switch {
-		case t.skips(c):
-		case f == formatText:
-			t.text.each(c, func(block []byte) { spans = append(spans, t.keep(block)) })
-		default:
-			t.spans.each(c, func(span []byte) { spans = append(spans, t.keep(span)) })
-		}
-	}
-	return spans
-}
-
 // once sends spans in batches of the configured size, as many at a time as the
 // exporter may have in flight, each once.
 func (e *exporter) once(ctx context.Context, spans [][]byte, limits Batch) error {
@@ -105,7 +99,7 @@ func (e *exporter) once(ctx context.Context, spans [][]byte, limits Batch) error
 	var mu sync.Mutex
 	var failed error
 	for len(spans) > 0 {
-		n := limits.fit(spans)
+		n, _ := limits.fit(func(i int) int { return len(spans[i]) }, len(spans))
 		batch := spans[:n]
 		spans = spans[n:]
 		slots <- struct{}{}

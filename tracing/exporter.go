@@ -45,10 +45,12 @@ const (
 // sender hands one batch out. Methods are called by several goroutines unless the
 // kind is ordered.
 type sender interface {
-	// send makes one attempt. It does not keep spans. rejected is how many spans a
+	// send makes one attempt. It does not keep spans, unless keeps says so. rejected is how many spans a
 	// receiver took note of and did not accept; an error means that it accepted
 	// none, and is a *sendError when more is known about it.
 	send(ctx context.Context, spans [][]byte) (rejected int64, err error)
+	// keeps says whether spans that were sent may still be read.
+	keeps() bool
 	// close frees what the sender holds; nothing is in flight.
 	close() error
 	String() string // where it sends to, for people; without keys
@@ -125,8 +127,11 @@ func startExporter(name string, kind exporterKind, cfg Config, s sender, log *sl
 	for range e.senders {
 		e.done.Go(func() {
 			for batch := range e.queue.batches {
-				e.deliver(batch)
-				e.queue.release(batch)
+				e.deliver(bytesOf(batch))
+				e.queue.finished(batch)
+				if !e.sender.keeps() {
+					release(batch)
+				}
 			}
 		})
 	}
@@ -134,7 +139,7 @@ func startExporter(name string, kind exporterKind, cfg Config, s sender, log *sl
 }
 
 // put queues spans, and counts those that there is no room for.
-func (e *exporter) put(spans [][]byte) {
+func (e *exporter) put(spans []span) {
 	if taken := e.queue.put(spans); taken < len(spans) {
 		e.drop(dropQueueFull, len(spans)-taken, nil)
 	}

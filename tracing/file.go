@@ -129,6 +129,8 @@ func escapeGlob(s string) string {
 	return string(out)
 }
 
+func (s *fileSender) keeps() bool { return false }
+
 func (s *fileSender) close() error {
 	if s.file == nil {
 		return nil

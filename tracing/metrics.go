@@ -44,6 +44,8 @@ type metrics struct {
 
 	teams, models, words *labels
 	known                map[callKey]*callRows
+	recent               [4]recentRows
+	next                 int // the one of recent to replace
 }
 
 func newMetrics(cfg Config, env environment, s Settings, attrs map[string]string) (*metrics, error) {

@@ -65,6 +65,9 @@ func openGRPC(t target, trust *tls.Config, around envelope) (*grpcSender, error)
 	return s, nil
 }
 
+// keeps is always true: gRPC may still write a message whose call has ended.
+func (s *grpcSender) keeps() bool { return true }
+
 func (s *grpcSender) close() error { return s.conn.Close() }
 
 func (s *grpcSender) String() string { return s.target.endpoint + " (" + protocolGRPC + ")" }

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -26,6 +27,7 @@ type httpSender struct {
 	client *http.Client
 	header http.Header
 	gzips  sync.Pool // *gzip.Writer
+	kept   atomic.Bool
 }
 
 // maxAnswer bounds what is read of a receiver's answer.
@@ -74,17 +76,23 @@ func (s *httpSender) String() string {
 }
 
 func (s *httpSender) send(ctx context.Context, spans [][]byte) (int64, error) {
-	body, size, err := s.body(spans)
+	pieces, size, err := s.body(spans)
 	if err != nil {
 		return 0, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.target.endpoint, newJoined(body))
+	// An answer may come before all of a request was read. Ending the attempt ends
+	// the reading, and only then the spans are nobody's.
+	body := newUpload(pieces)
+	defer s.finish(body)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.target.endpoint, body.open())
 	if err != nil {
 		return 0, errors.New("make export request: the endpoint is not a URL")
 	}
 	req.ContentLength = int64(size)
 	// The transport begins again when a connection died that had been idle.
-	req.GetBody = func() (io.ReadCloser, error) { return newJoined(body), nil }
+	req.GetBody = func() (io.ReadCloser, error) { return body.open(), nil }
 	req.Header = s.header.Clone()
 	if host := req.Header.Get("Host"); host != "" {
 		req.Host = host
@@ -107,8 +115,29 @@ func (s *httpSender) send(ctx context.Context, spans [][]byte) (int64, error) {
 	return 0, s.refusal(resp, answer)
 }
 
-// body returns the request's body in pieces, and their length. Nothing of it is
-// used again: the transport may read it after the answer came.
+// finish waits until the transport has closed all that it read an upload with, which
+// it does in any case. Should it not do so soon, spans are not used again.
+func (s *httpSender) finish(u *upload) {
+	if u.reading.Load() == 0 {
+		return
+	}
+	timer := time.NewTimer(closeWithin)
+	defer timer.Stop()
+	for u.reading.Load() > 0 {
+		select {
+		case <-u.closed:
+		case <-timer.C:
+			s.kept.Store(true)
+			return
+		}
+	}
+}
+
+const closeWithin = 5 * time.Second
+
+func (s *httpSender) keeps() bool { return s.kept.Load() }
+
+// body returns the request's body in pieces, and their length.
 func (s *httpSender) body(spans [][]byte) (pieces [][]byte, size int, err error) {
 	if s.target.protocol == protocolJSON {
 		text, err := jsonRequest(nil, s.around.request(nil, spans))
@@ -150,24 +179,61 @@ func (s *httpSender) compress(pieces [][]byte, size int) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// joined reads pieces one after the other.
-type joined struct{ rest [][]byte }
+// upload is what a request sends: pieces one after the other, as often as they are
+// asked for.
+type upload struct {
+	pieces  [][]byte
+	reading atomic.Int32  // readers that are not closed
+	closed  chan struct{} // one token: a reader was closed
+}
 
-// newJoined leaves the slice of pieces as it is.
-func newJoined(pieces [][]byte) io.ReadCloser { return io.NopCloser(&joined{slices.Clone(pieces)}) }
+func newUpload(pieces [][]byte) *upload {
+	return &upload{pieces: pieces, closed: make(chan struct{}, 1)}
+}
 
-func (j *joined) Read(p []byte) (n int, err error) {
-	for n < len(p) && len(j.rest) > 0 {
-		k := copy(p[n:], j.rest[0])
+func (u *upload) open() io.ReadCloser {
+	u.reading.Add(1)
+	return &uploadReader{of: u, rest: slices.Clone(u.pieces)}
+}
+
+type uploadReader struct {
+	of *upload
+
+	mu    sync.Mutex // the transport closes what it may still be reading
+	rest  [][]byte
+	ended bool
+}
+
+func (r *uploadReader) Read(p []byte) (n int, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for n < len(p) && len(r.rest) > 0 {
+		k := copy(p[n:], r.rest[0])
 		n += k
-		if j.rest[0] = j.rest[0][k:]; len(j.rest[0]) == 0 {
-			j.rest = j.rest[1:]
+		if r.rest[0] = r.rest[0][k:]; len(r.rest[0]) == 0 {
+			r.rest = r.rest[1:]
 		}
 	}
 	if n == 0 && len(p) > 0 {
 		return 0, io.EOF
 	}
 	return n, nil
+}
+
+// Close ends reading: what comes after it finds the end.
+func (r *uploadReader) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended {
+		return nil
+	}
+	r.rest, r.ended = nil, true
+	r.of.reading.Add(-1)
+	select {
+	case r.of.closed <- struct{}{}:
+	default:
+	}
+	return nil
 }
 
 // refusal says what an answer that is no success means

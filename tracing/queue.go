@@ -8,30 +8,30 @@ import (
 
 // queue holds encoded spans for one exporter until enough of them wait, or long
 // enough, and hands them out in batches. It is bounded in bytes; spans that are
-// handed out count until they are released.
+// handed out count until they are finished.
 type queue struct {
 	batch Batch
 	max   int64
 
 	mu      sync.Mutex
-	spans   [][]byte
+	spans   []span
 	since   time.Time // when the first of spans came in
 	waiting int64     // bytes of spans
-	held    int64     // bytes of spans and of what is handed out and not released
-	out     int       // spans handed out and not released
+	held    int64     // bytes of spans and of what is handed out and not finished
+	out     int       // spans handed out and not finished
 	closed  bool
 
 	wake    chan struct{} // one place: something changed that run waits for
-	batches chan [][]byte
+	batches chan []span
 }
 
 func newQueue(b Batch, maxBytes int64) *queue {
-	return &queue{batch: b, max: maxBytes, wake: make(chan struct{}, 1), batches: make(chan [][]byte)}
+	return &queue{batch: b, max: maxBytes, wake: make(chan struct{}, 1), batches: make(chan []span)}
 }
 
 // put takes as many spans as there is room for, and returns how many it took. It
-// never waits. The bytes belong to the queue from then on; the slice does not.
-func (q *queue) put(spans [][]byte) (taken int) {
+// never waits. It holds them from then on; the slice stays the caller's.
+func (q *queue) put(spans []span) (taken int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
@@ -40,12 +40,13 @@ func (q *queue) put(spans [][]byte) (taken int) {
 	first := len(q.spans) == 0
 	for _, s := range spans {
 		// A span larger than the whole queue could never be sent.
-		if q.held+int64(len(s)) > q.max {
+		if q.held+int64(len(s.b)) > q.max {
 			break
 		}
+		s.hold()
 		q.spans = append(q.spans, s)
-		q.held += int64(len(s))
-		q.waiting += int64(len(s))
+		q.held += int64(len(s.b))
+		q.waiting += int64(len(s.b))
 		taken++
 	}
 	if first && taken > 0 {
@@ -108,7 +109,7 @@ func (q *queue) run(ctx context.Context) {
 }
 
 // take returns the next batch when it is time for one, else how long to wait.
-func (q *queue) take() (batch [][]byte, wait time.Duration, done bool) {
+func (q *queue) take() (batch []span, wait time.Duration, done bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.spans) == 0 {
@@ -118,8 +119,7 @@ func (q *queue) take() (batch [][]byte, wait time.Duration, done bool) {
 	if !q.closed && !q.full() && wait > 0 {
 		return nil, wait, false
 	}
-	n := q.batch.fit(q.spans)
-	size := size(q.spans[:n])
+	n, size := q.batch.fit(func(i int) int { return len(q.spans[i].b) }, len(q.spans))
 	batch = append(batch, q.spans[:n]...)
 	rest := copy(q.spans, q.spans[n:])
 	clear(q.spans[rest:])
@@ -129,21 +129,22 @@ func (q *queue) take() (batch [][]byte, wait time.Duration, done bool) {
 	return batch, 0, false
 }
 
-// fit returns how many spans make a batch: as many as may be in one, at least one.
-func (b Batch) fit(spans [][]byte) int {
-	n, size := 0, 0
-	for n < len(spans) && n < b.Spans {
-		if n > 0 && size+len(spans[n]) > b.Bytes {
+// fit returns how many of so many spans make a batch, as many as may be in one and
+// at least one, and their bytes.
+func (b Batch) fit(length func(i int) int, spans int) (n int, size int64) {
+	for n < spans && n < b.Spans {
+		one := int64(length(n))
+		if n > 0 && size+one > int64(b.Bytes) {
 			break
 		}
-		size += len(spans[n])
+		size += one
 		n++
 	}
-	return n
+	return n, size
 }
 
 // giveBack puts a batch that nobody took back in front, to be counted as left over.
-func (q *queue) giveBack(batch [][]byte) {
+func (q *queue) giveBack(batch []span) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.out -= len(batch)
@@ -151,8 +152,8 @@ func (q *queue) giveBack(batch [][]byte) {
 	q.spans = append(batch, q.spans...)
 }
 
-// release says that a batch which was handed out is done with.
-func (q *queue) release(batch [][]byte) {
+// finished says that a batch which was handed out is done with.
+func (q *queue) finished(batch []span) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.out -= len(batch)
@@ -176,9 +177,9 @@ func (q *queue) left() int {
 	return n
 }
 
-func size(spans [][]byte) (n int64) {
+func size(spans []span) (n int64) {
 	for _, s := range spans {
-		n += int64(len(s))
+		n += int64(len(s.b))
 	}
 	return n
 }

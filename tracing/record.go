@@ -33,9 +33,12 @@ type callKey struct {
 
 // callRows are the series of calls with one key.
 type callRows struct {
-	duration      metric.MeasurementOption // common attributes and error.type
-	common        metric.MeasurementOption
-	input, output metric.MeasurementOption
+	key callKey
+
+	// Slices, for each measurement would otherwise allocate one.
+	duration      []metric.RecordOption // common attributes and error.type
+	common        []metric.RecordOption
+	input, output []metric.RecordOption
 
 	calls, usage, cost, unpriced, told, different *ledgerRow
 	gaps                                          *gapRow
@@ -48,8 +51,29 @@ func (m *metrics) record(c *llm.Call) {
 	if c.Kind == llm.KindRun {
 		return // its calls are counted, each by itself
 	}
-	key := m.keyOf(c)
 	m.mu.Lock()
+	rows := m.rowsOf(c)
+	rows.calls.whole++
+	if rows.key.kind == llm.KindLLM {
+		m.sums(rows, c)
+	}
+	m.mu.Unlock()
+	if rows.key.kind == llm.KindLLM {
+		m.histograms(rows, c)
+	}
+}
+
+// rowsOf returns the series that a call counts in; the mutex is held. Calls come in
+// crowds that are alike: comparing with the last few is cheaper than looking up
+// every label.
+func (m *metrics) rowsOf(c *llm.Call) *callRows {
+	told := keyOf(c)
+	for i := range m.recent {
+		if r := &m.recent[i]; r.rows != nil && r.told == told {
+			return r.rows
+		}
+	}
+	key := m.bounded(told)
 	rows, ok := m.known[key]
 	if !ok {
 		if len(m.known) >= maxKnown {
@@ -58,27 +82,43 @@ func (m *metrics) record(c *llm.Call) {
 		rows = m.newRows(&key, c)
 		m.known[key] = rows
 	}
-	rows.calls.whole++
-	if key.kind == llm.KindLLM {
-		m.sums(rows, c, &key)
+	// Only what is its own label: other texts are the calls', and must not be kept.
+	if key == told {
+		m.recent[m.next%len(m.recent)] = recentRows{told: key, rows: rows}
+		m.next++
 	}
-	m.mu.Unlock()
-	if key.kind == llm.KindLLM {
-		m.histograms(rows, c)
+	return rows
+}
+
+// recentRows are the series of a call that came lately.
+type recentRows struct {
+	told callKey
+	rows *callRows
+}
+
+func keyOf(c *llm.Call) callKey {
+	return callKey{
+		kind: kindOf(c), operation: c.Operation, provider: c.Provider,
+		requestModel: c.RequestModel, responseModel: c.ResponseModel,
+		address: c.ServerAddress, port: c.ServerPort, errorType: errorType(c),
+		tier: tierOf(c), team: c.Attribution.Team, route: c.Route,
+		status: c.Status, end: c.Ended, usageSource: c.Usage.Source,
+		costSource: string(c.Cost.Source), costStatus: string(c.Cost.Status),
+		stream: c.Stream, costKnown: c.Cost.Known(), tableIsBeside: c.Cost.Source == llm.CostProvider && c.Cost.HasTable,
 	}
 }
 
-func (m *metrics) keyOf(c *llm.Call) callKey {
-	return callKey{
-		kind: kindOf(c), operation: m.words.get(c.Operation), provider: m.words.get(c.Provider),
-		requestModel: m.models.get(c.RequestModel), responseModel: m.models.get(c.ResponseModel),
-		address: m.words.get(c.ServerAddress), port: c.ServerPort, errorType: m.words.get(errorType(c)),
-		tier: m.words.get(tierOf(c)), team: m.teams.get(c.Attribution.Team), route: m.words.get(c.Route),
-		status: c.Status, end: llm.End(m.words.get(string(c.Ended))),
-		usageSource: llm.UsageSource(m.words.get(string(c.Usage.Source))),
-		costSource:  m.words.get(string(c.Cost.Source)), costStatus: m.words.get(string(c.Cost.Status)),
-		stream: c.Stream, costKnown: c.Cost.Known(), tableIsBeside: c.Cost.Source == llm.CostProvider && c.Cost.HasTable,
+// bounded returns the key with the labels that there are for its texts.
+func (m *metrics) bounded(k callKey) callKey {
+	for _, word := range []*string{
+		&k.operation, &k.provider, &k.address, &k.errorType, &k.tier, &k.route,
+		(*string)(&k.end), (*string)(&k.usageSource), &k.costSource, &k.costStatus,
+	} {
+		*word = m.words.get(*word)
 	}
+	k.requestModel, k.responseModel = m.models.get(k.requestModel), m.models.get(k.responseModel)
+	k.team = m.teams.get(k.team)
+	return k
 }
 
 // tierOf returns the tier that served. The conventions also recommend OpenAI's
@@ -103,7 +143,7 @@ func (m *metrics) newRows(k *callKey, c *llm.Call) *callRows {
 	if k.status > 0 && k.status < 1000 {
 		status = strconv.Itoa(k.status)
 	}
-	r := &callRows{calls: m.calls.row(string(k.kind), k.route, string(k.end), status, k.team)}
+	r := &callRows{key: *k, calls: m.calls.row(string(k.kind), k.route, string(k.end), status, k.team)}
 	if k.kind != llm.KindLLM {
 		return r
 	}
@@ -113,13 +153,16 @@ func (m *metrics) newRows(k *callKey, c *llm.Call) *callRows {
 
 	attrs := commonAttributes(k)
 	common := attribute.NewSet(attrs...)
-	r.common = metric.WithAttributeSet(common)
+	with := func(set attribute.Set) []metric.RecordOption {
+		return []metric.RecordOption{metric.WithAttributeSet(set)}
+	}
+	r.common = with(common)
 	r.duration = r.common
 	if k.errorType != "" {
-		r.duration = metric.WithAttributeSet(attribute.NewSet(append(attrs, attribute.String(keyErrorType, k.errorType))...))
+		r.duration = with(attribute.NewSet(append(attrs, attribute.String(keyErrorType, k.errorType))...))
 	}
-	typed := func(t string) metric.MeasurementOption {
-		return metric.WithAttributeSet(attribute.NewSet(append(attrs[:len(attrs):len(attrs)], attribute.String(keyTokenType, t))...))
+	typed := func(t string) []metric.RecordOption {
+		return with(attribute.NewSet(append(attrs[:len(attrs):len(attrs)], attribute.String(keyTokenType, t))...))
 	}
 	r.input, r.output = typed("input"), typed("output")
 	if k.stream {
@@ -159,7 +202,7 @@ func commonAttributes(k *callKey) []attribute.KeyValue {
 }
 
 // sums adds a call to the ledgers; the mutex is held.
-func (m *metrics) sums(r *callRows, c *llm.Call, k *callKey) {
+func (m *metrics) sums(r *callRows, c *llm.Call) {
 	r.usage.whole++
 	if r.cost != nil {
 		r.cost.addPico(c.Cost.Total)
@@ -184,7 +227,7 @@ func (m *metrics) sums(r *callRows, c *llm.Call, k *callKey) {
 		}
 		row := r.tokens[kind.kind]
 		if row == nil {
-			row = m.tokenSums.row(r.labels[0], r.labels[1], r.labels[2], kind.kind.String(), string(k.usageSource))
+			row = m.tokenSums.row(r.labels[0], r.labels[1], r.labels[2], kind.kind.String(), string(r.key.usageSource))
 			r.tokens[kind.kind] = row
 		}
 		row.whole += n
@@ -195,21 +238,21 @@ func (m *metrics) sums(r *callRows, c *llm.Call, k *callKey) {
 func (m *metrics) histograms(r *callRows, c *llm.Call) {
 	ctx := context.Background()
 	if d, ok := since(c.Start, c.End); ok {
-		m.duration.Record(ctx, d, r.duration)
+		m.duration.Record(ctx, d, r.duration...)
 	}
 	if c.Stream {
 		if d, ok := since(c.Start, c.FirstByte); ok {
-			m.firstChunk.Record(ctx, d, r.common)
+			m.firstChunk.Record(ctx, d, r.common...)
 		}
 	}
 	if c.Usage.Source != llm.UsageReported && !m.cfg.CountedTokens {
 		return
 	}
 	if n, ok := c.Usage.Input(); ok {
-		m.tokens.Record(ctx, n, r.input)
+		m.tokens.Record(ctx, n, r.input...)
 	}
 	if n, ok := c.Usage.Output(); ok {
-		m.tokens.Record(ctx, n, r.output)
+		m.tokens.Record(ctx, n, r.output...)
 	}
 }
 

@@ -9,9 +9,10 @@ import (
 )
 
 // encoder writes a call as the bytes of an OTLP Span message. One encoder is used
-// by one goroutine at a time; what it returns is valid until its next use.
+// by one goroutine at a time.
 type encoder struct {
 	limits  Limits
+	room    func() []byte // empty memory for the next span; by default that of the last one
 	span    message
 	text    []byte // JSON text of the attribute being written
 	status  []byte
@@ -20,11 +21,14 @@ type encoder struct {
 }
 
 func newEncoder(cfg Config) *encoder {
-	return &encoder{limits: cfg.Limits, objects: newObjects(), hide: cfg.HideUsageUnderParent}
+	e := &encoder{limits: cfg.Limits, objects: newObjects(), hide: cfg.HideUsageUnderParent}
+	e.room = func() []byte { return e.span.b[:0] }
+	return e
 }
 
 // each calls f with every span of a call: those that were inferred beside it, then
-// its own. What f gets is valid until it returns.
+// its own. Each lies in what room gave, unless it
+// was longer.
 func (e *encoder) each(c *llm.Call, f func(span []byte)) {
 	if c.Run != nil {
 		for i := range c.Run.Inferred {
@@ -61,7 +65,7 @@ func (e *encoder) encode(c *llm.Call) []byte {
 // begin writes what comes before the attributes of a span.
 func (e *encoder) begin(place llm.Place, name string, kind uint64, start, end time.Time) {
 	m := &e.span
-	*m = message{b: m.b[:0], limit: e.limits.ValueBytes, max: e.limits.Attributes}
+	*m = message{b: e.room(), limit: e.limits.ValueBytes, max: e.limits.Attributes}
 	m.bytes(spanTraceID, place.Trace[:])
 	m.bytes(spanID, place.Span[:])
 	m.text(spanState, cleanText(place.State, maxState))

@@ -38,6 +38,8 @@ func (s *stdoutSender) send(_ context.Context, blocks [][]byte) (int64, error) {
 
 func (s *stdoutSender) String() string { return "standard output" }
 
+func (s *stdoutSender) keeps() bool { return false }
+
 func (s *stdoutSender) close() error { return nil }
 
 // wantsColour says whether out is a terminal of someone who has not asked for

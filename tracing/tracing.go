@@ -1,7 +1,6 @@
 package tracing
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -27,8 +26,8 @@ type Tracing struct {
 	closed  bool
 	spans   *encoder
 	text    *textWriter
-	chunk   []byte
-	batches [formats_][][]byte
+	written writer
+	batches [formats_][]span
 	formats [formats_]bool
 
 	unsampled atomic.Int64
@@ -63,6 +62,7 @@ func New(cfg Config, s Settings) (*Tracing, error) {
 		spans: newEncoder(cfg),
 		text:  &textWriter{colour: wantsColour(stdoutOf(s), env)},
 	}
+	t.spans.room = t.written.room
 	if t.metrics, err = newMetrics(cfg, env, s, resource); err != nil {
 		return nil, err
 	}
@@ -121,9 +121,6 @@ func (t *Tracing) publish(x *exporter) error {
 	return errors.Join(errs...)
 }
 
-// chunkBytes is how many encoded spans are allocated at once.
-const chunkBytes = 64 << 10
-
 // Consume counts calls in metrics, encodes them and queues them for each
 // exporter. It never waits for a receiver: what there is no room for is dropped
 // and counted, so the error is nil unless tracing is closed. Neither the slice nor
@@ -140,34 +137,33 @@ func (t *Tracing) Consume(_ context.Context, calls []*llm.Call) error {
 			t.unsampled.Add(1)
 			continue
 		}
-		if t.formats[formatOTLP] {
-			t.spans.each(c, func(span []byte) { t.batches[formatOTLP] = append(t.batches[formatOTLP], t.keep(span)) })
-		}
-		if t.formats[formatText] {
-			t.text.each(c, func(block []byte) { t.batches[formatText] = append(t.batches[formatText], t.keep(block)) })
+		for f, wanted := range t.formats {
+			if wanted {
+				t.batches[f] = t.encode(t.batches[f], format(f), c)
+			}
 		}
 	}
 	for _, x := range t.exporters {
 		x.put(t.batches[x.format])
 	}
 	for f := range t.batches {
+		release(t.batches[f])
 		clear(t.batches[f])
 		t.batches[f] = t.batches[f][:0]
 	}
 	return nil
 }
 
-// keep copies b to where it stays until it was sent.
-func (t *Tracing) keep(b []byte) []byte {
-	if len(b) > cap(t.chunk)-len(t.chunk) {
-		if len(b) > chunkBytes/4 {
-			return bytes.Clone(b)
-		}
-		t.chunk = make([]byte, 0, chunkBytes)
+// encode appends the spans of a call for exporters of a format.
+func (t *Tracing) encode(spans []span, f format, c *llm.Call) []span {
+	if f == formatText {
+		t.text.each(c, func(block []byte) {
+			spans = append(spans, t.written.wrote(append(t.written.room(), block...)))
+		})
+	} else {
+		t.spans.each(c, func(b []byte) { spans = append(spans, t.written.wrote(b)) })
 	}
-	from := len(t.chunk)
-	t.chunk = append(t.chunk, b...)
-	return t.chunk[from:len(t.chunk):len(t.chunk)]
+	return spans
 }
 
 // Close sends what is queued, within ctx, and stops. It returns an error that says
