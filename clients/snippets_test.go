@@ -148,7 +148,7 @@ func TestConfigurationOfTheDocumentationIsValid(t *testing.T) {
 			cmd := exec.Command(bin, "--check", "--config", config)
 			cmd.Dir = t.TempDir()
 			cmd.Env = append(os.Environ(), "GROQ_API_KEY=fake", "LANGFUSE_AUTH=fake",
-				"AUDIT_KEY="+strings.Repeat("5a", 32))
+				"AUDIT_KEY="+strings.Repeat("5a", 32), "CONTENT_KEY="+strings.Repeat("7c", 32), "REDACT_KEY="+strings.Repeat("x", 32))
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%v\n%s", err, out)
 			}

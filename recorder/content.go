@@ -11,7 +11,7 @@ import (
 // let stay. An unknown mode counts as off: rather too little than too much.
 func limitContent(c *llm.Call) {
 	if c.OmitInput {
-		c.System, c.Input, c.Tools = nil, nil, nil
+		c.System, c.Input, c.Tools, c.OutputSchema = nil, nil, nil, ""
 	}
 	if c.OmitOutput {
 		c.Output = nil
@@ -33,9 +33,10 @@ func limitContent(c *llm.Call) {
 		for i := range c.Tools {
 			c.Tools[i].Description, c.Tools[i].Parameters = "", ""
 		}
+		c.OutputSchema = ""
 	default:
 		c.Content = llm.ContentOff
-		c.System, c.Input, c.Output, c.Tools = nil, nil, nil, nil
+		c.System, c.Input, c.Output, c.Tools, c.OutputSchema = nil, nil, nil, nil, ""
 		dropParts(inferred)
 	}
 	if c.OmitInput { // results of tools, and what was asked of them, stand in the request

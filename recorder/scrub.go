@@ -10,26 +10,42 @@ import (
 const redacted = "[redacted]"
 
 // redact replaces everything in a call that looks like a credential, and returns
-// how many it replaced. Ids of the provider are left alone: they link calls.
+// how many it replaced. Ids of calls and answers are left alone: they link calls.
 func redact(c *llm.Call) int {
 	var r redactor
-	r.texts(&c.Path, &c.RequestModel, &c.ResponseModel, &c.ErrorType, &c.ErrorMessage, &c.UsageRaw)
+	r.texts(&c.Path, &c.RequestModel, &c.ResponseModel, &c.ErrorType, &c.ErrorMessage, &c.UsageRaw, &c.OutputSchema)
 	r.list(&c.Problems)
+	r.list(&c.FinishReasons)
 	r.parts(c.System)
 	r.messages(c.Input)
 	r.messages(c.Output)
 	for i := range c.Tools {
 		t := &c.Tools[i]
-		r.texts(&t.Name, &t.Description, &t.Parameters)
+		r.texts(&t.Type, &t.Name, &t.Description, &t.Parameters)
 	}
 	if c.Run != nil {
+		r.text(&c.Run.ByTool)
 		for i := range c.Run.Inferred {
 			r.parts(c.Run.Inferred[i].Parts)
 		}
 	}
+	t := &c.Told
+	r.texts(&t.Agent, &t.ParentAgent, &t.Run)
+	for i := range t.Tools {
+		r.text(&t.Tools[i].Name)
+	}
+	r.usage(&c.Usage)
+	for i := range c.Steps {
+		r.texts(&c.Steps[i].Kind, &c.Steps[i].Model)
+		r.usage(&c.Steps[i].Usage)
+	}
+	r.texts(&c.Cost.Price, &c.Place.State)
 	a := &c.Attribution
 	r.texts(&a.Team, &a.User, &a.Session, &a.SessionSource, &a.Agent)
 	r.list(&a.Tags)
+	for i := range a.Metadata {
+		r.text(&a.Metadata[i].Key)
+	}
 	r.attrs(a.Metadata)
 	r.attrs(c.Attrs)
 	return r.n
@@ -67,9 +83,12 @@ func (r *redactor) list(ss *[]string) {
 	}
 }
 
+// usage holds words of the provider.
+func (r *redactor) usage(u *llm.Usage) { r.texts(&u.Tier, &u.Speed, &u.Region, &u.ImageForm) }
+
 func (r *redactor) messages(ms []llm.Message) {
 	for i := range ms {
-		r.text(&ms[i].Name)
+		r.texts(&ms[i].Role, &ms[i].Name, &ms[i].FinishReason)
 		r.parts(ms[i].Parts)
 	}
 }
@@ -77,7 +96,7 @@ func (r *redactor) messages(ms []llm.Message) {
 func (r *redactor) parts(ps []llm.Part) {
 	for i := range ps {
 		p := &ps[i]
-		r.texts(&p.Content, &p.Name, &p.Arguments, &p.Response, &p.URI)
+		r.texts(&p.Type, &p.Content, &p.ID, &p.Item, &p.Name, &p.Arguments, &p.Response, &p.URI, &p.Modality, &p.MIMEType)
 	}
 }
 

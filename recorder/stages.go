@@ -17,6 +17,7 @@ type Stages struct {
 	Attributor Attributor
 	Counter    Counter
 	Pricer     Pricer
+	Redactor   Redactor
 
 	// Place completes the place that Tracer found, which may be the zero Place: it
 	// returns one whose Trace and Span are set.
@@ -79,6 +80,12 @@ type Runs interface {
 	Done(*llm.Call)
 	// Ended returns runs that ended by a time, or all that there are, as calls for the sinks.
 	Ended(now time.Time, all bool) []*llm.Call
+}
+
+// Redactor takes out of a call what its users do not want to be kept. Credentials are
+// out of it already.
+type Redactor interface {
+	Redact(*llm.Call)
 }
 
 // Sink takes finished calls. Consume may block; it must not keep or change the

@@ -139,6 +139,9 @@ func (r *Recorder) limit(e entry) (c *llm.Call) {
 		r.counters.redacted.Add(int64(n))
 		c.SetAttr("spanwire.redacted", int64(n))
 	}
+	if r.stages.Redactor != nil {
+		r.stages.Redactor.Redact(c)
+	}
 	stage = "run"
 	if r.stages.Runs != nil {
 		r.stages.Runs.Done(c)

@@ -18,6 +18,7 @@ import (
 	"github.com/spanwire/spanwire/pricing"
 	"github.com/spanwire/spanwire/proxy"
 	"github.com/spanwire/spanwire/recorder"
+	"github.com/spanwire/spanwire/redact"
 	"github.com/spanwire/spanwire/runs"
 	"github.com/spanwire/spanwire/signing"
 	"github.com/spanwire/spanwire/tokenizer"
@@ -55,6 +56,11 @@ type Config struct {
 	DrainTimeout time.Duration `mapstructure:"drain_timeout"` // for open streams, at shutdown
 
 	Attribution attribution.Config `mapstructure:",squash"` // default_team, content, teams, keys …
+
+	Redact struct {
+		redact.Config `mapstructure:",squash"`
+		Key           Secret `mapstructure:"key"` // of hashes
+	} `mapstructure:"redact"`
 
 	Proxy     proxy.Config     `mapstructure:"proxy"`
 	Pricing   Pricing          `mapstructure:"pricing"`
@@ -191,6 +197,25 @@ func (s *Secret) read() (string, error) {
 		return key, nil
 	}
 	return "", errors.New("needs env (name of an environment variable) or file (path)")
+}
+
+// minRedactKey is what a key of hashes has at least: values that are hashed are few,
+// and a short key can be found by trying.
+const minRedactKey = 16
+
+// redactKey returns the key of hashes, or nil when there is none.
+func (c *Config) redactKey() ([]byte, error) {
+	if c.Redact.Key == (Secret{}) {
+		return nil, nil
+	}
+	text, err := c.Redact.Key.read()
+	if err == nil && len(text) < minRedactKey {
+		err = fmt.Errorf("has %d characters; give %d at least", len(text), minRedactKey)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("key: %w", err)
+	}
+	return []byte(text), nil
 }
 
 // defaultConfig returns the defaults of every key.

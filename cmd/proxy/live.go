@@ -12,6 +12,7 @@ import (
 	"github.com/spanwire/spanwire/pricing"
 	"github.com/spanwire/spanwire/providers"
 	"github.com/spanwire/spanwire/proxy"
+	"github.com/spanwire/spanwire/redact"
 )
 
 // live is what a reload swaps while calls go on: where requests go, whose they
@@ -20,6 +21,7 @@ import (
 type live struct {
 	parts  atomic.Pointer[parts]
 	prices *pricing.Table
+	seen   *redact.Counts // what was taken out of calls
 	log    *slog.Logger
 }
 
@@ -27,6 +29,7 @@ type parts struct {
 	table       *providers.Table
 	upstreams   map[*providers.Row]*proxy.Upstream
 	attribution *attribution.Attributor
+	redactor    *redact.Redactor // nil: there is nothing to take out
 	signers     signers
 }
 
@@ -36,11 +39,12 @@ func newLive(c Config, log *slog.Logger) (*live, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pricing: %w", err)
 	}
-	p, err := newParts(c, nil, log)
+	seen := redact.NewCounts(c.Redact.Config)
+	p, err := newParts(c, nil, seen, log)
 	if err != nil {
 		return nil, err
 	}
-	l := &live{prices: prices, log: log}
+	l := &live{prices: prices, seen: seen, log: log}
 	l.parts.Store(p)
 	return l, nil
 }
@@ -52,7 +56,7 @@ func (l *live) set(c Config) error {
 		return fmt.Errorf("pricing: %w", err)
 	}
 	old := l.parts.Load()
-	next, err := newParts(c, old.signers, l.log)
+	next, err := newParts(c, old.signers, l.seen, l.log)
 	if err != nil {
 		return err
 	}
@@ -70,7 +74,7 @@ func (l *live) stop() { l.parts.Load().signers.stop(nil) }
 
 // newParts builds the parts. Signers of before whose configuration is still the
 // same go on, with the credentials that they have.
-func newParts(c Config, before signers, log *slog.Logger) (*parts, error) {
+func newParts(c Config, before signers, seen *redact.Counts, log *slog.Logger) (*parts, error) {
 	entries := make([]providers.Entry, 0, len(c.Providers))
 	for _, p := range c.Providers {
 		e := providers.Entry{Name: p.Name, BaseURL: p.BaseURL, Dialect: p.Dialect, Headers: p.Headers, Usage: p.Usage}
@@ -91,6 +95,13 @@ func newParts(c Config, before signers, log *slog.Logger) (*parts, error) {
 		return nil, fmt.Errorf("providers: %w", err)
 	}
 	p := &parts{table: table, upstreams: make(map[*providers.Row]*proxy.Upstream), signers: signers{}, attribution: attribution.New(c.Attribution)}
+	key, err := c.redactKey()
+	if err == nil {
+		p.redactor, err = redact.New(c.Redact.Config, key, seen)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("redact: %w", err)
+	}
 	for _, row := range table.Rows() {
 		p.upstreams[row] = upstream(row, c)
 	}
@@ -171,3 +182,6 @@ func (l *live) Attribute(c *llm.Call, x *llm.Exchange) { l.parts.Load().attribut
 
 // Price is the recorder's Pricer.
 func (l *live) Price(c *llm.Call) { l.prices.Price(c) }
+
+// Redact is the recorder's Redactor.
+func (l *live) Redact(c *llm.Call) { l.parts.Load().redactor.Redact(c) }

@@ -6,6 +6,7 @@ import (
 	"github.com/spanwire/spanwire/llm"
 	"github.com/spanwire/spanwire/proxy"
 	"github.com/spanwire/spanwire/recorder"
+	"github.com/spanwire/spanwire/redact"
 	"github.com/spanwire/spanwire/tracing"
 )
 
@@ -71,4 +72,14 @@ func publishRecorder(t *tracing.Tracing, rec *recorder.Recorder) []error {
 		)
 	}
 	return errs
+}
+
+// publishRedacted makes a metric of what was taken out of calls, kind by kind.
+func publishRedacted(t *tracing.Tracing, seen *redact.Counts) error {
+	var errs []error
+	for _, kind := range seen.Names() {
+		errs = append(errs, t.Counter("spanwire.redact.values", "{value}", "Personal data that was taken out of calls.",
+			func() int64 { return seen.Get(kind) }, llm.Attr{Key: "kind", Value: kind}))
+	}
+	return errors.Join(errs...)
 }

@@ -76,7 +76,7 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 		return errors.Join(err, traces.Close(ctx))
 	}
 	stages := recorder.Stages{
-		Reader: live, Tracer: traces, Attributor: live, Counter: counter, Pricer: live,
+		Reader: live, Tracer: traces, Attributor: live, Counter: counter, Pricer: live, Redactor: live,
 		Place: traces.Place, Sinks: to, Log: log,
 	}
 	linker := newLinker(cfg.Config, log)
@@ -90,7 +90,7 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 	if err != nil {
 		return errors.Join(fmt.Errorf("start the relay: %w", err), rec.Close(ctx))
 	}
-	if err := errors.Join(publish(traces, relay, rec), publishRuns(traces, linker)); err != nil {
+	if err := errors.Join(publish(traces, relay, rec), publishRedacted(traces, live.seen), publishRuns(traces, linker)); err != nil {
 		return errors.Join(fmt.Errorf("publish metrics: %w", err), relay.Shutdown(ctx), rec.Close(ctx))
 	}
 	at := addresses{proxy: callers.Addr().String()}

@@ -39,6 +39,7 @@ var table = map[string]pkg{
 	"internal/callrecord": {level: 1, ours: []string{"llm"}},
 	"journal":             {level: 2, ours: []string{"llm", "internal/callrecord", "internal/sealed"}},
 	"pricing":             {level: 1, ours: []string{"llm"}},
+	"redact":              {level: 1, ours: []string{"llm"}},
 	"runs":                {level: 1, ours: []string{"llm"}},
 	"tokenizer":           {level: 1, ours: []string{"llm"}},
 	"internal/encoding":   {level: 1},
@@ -88,7 +89,7 @@ var table = map[string]pkg{
 
 	// The only one that knows them all; nobody imports it.
 	"cmd/proxy": {level: 7, ours: []string{
-		"llm", "attribution", "journal", "pricing", "tokenizer", "providers", "runs", "tracing", "proxy", "recorder", "signing",
+		"llm", "attribution", "journal", "pricing", "tokenizer", "providers", "runs", "tracing", "proxy", "redact", "recorder", "signing",
 		"internal/encoding", "internal/fakellm", "internal/sealed",
 	}},
 }
