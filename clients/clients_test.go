@@ -49,7 +49,10 @@ func install() error {
 }
 
 // suites are what is tested, in the order of the tables.
-var suites = []suite{openaiChat, openaiResponses, openaiRealtime, anthropicMessages, geminiContent, geminiLive}
+var suites = []suite{
+	openaiChat, openaiResponses, openaiRealtime, anthropicMessages, geminiContent, geminiLive,
+	cohereV2, ollamaNative, mistralChat, bedrockConverse,
+}
 
 func TestClients(t *testing.T) {
 	tables := make([]matrix, len(suites))

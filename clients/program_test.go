@@ -19,6 +19,7 @@ import (
 type client struct {
 	name  string
 	tls   bool // through a proxy that serves TLS
+	aws   awsWay
 	start func(t *testing.T, proxy *running) (func(ctx context.Context, feature string) (facts, error), error)
 }
 
@@ -52,7 +53,7 @@ func overTLS(c client) client {
 func program(command func() *exec.Cmd) func(*testing.T, *running) (func(context.Context, string) (facts, error), error) {
 	return func(t *testing.T, proxy *running) (func(context.Context, string) (facts, error), error) {
 		cmd := command()
-		cmd.Env = environment(proxy)
+		cmd.Env = append(environment(proxy), proxy.callerEnv...)
 		var stderr bytes.Buffer
 		cmd.Stderr = &stderr
 		in, err := cmd.StdinPipe()
@@ -114,12 +115,11 @@ func environment(proxy *running) []string {
 		"CO_API_URL="+proxy.url+"/cohere", "CO_API_KEY="+apiKey,
 		"OLLAMA_HOST="+proxy.url+"/ollama",
 		"MISTRAL_API_KEY="+apiKey,
-		"AWS_ENDPOINT_URL_BEDROCK_RUNTIME="+proxy.url+"/bedrock", "AWS_BEARER_TOKEN_BEDROCK="+apiKey,
-		"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1",
+		"AWS_ENDPOINT_URL_BEDROCK_RUNTIME="+proxy.url+"/bedrock",
 		"PYTHONDONTWRITEBYTECODE=1",
 	)
 	if proxy.cert != "" {
-		env = append(env, "SSL_CERT_FILE="+proxy.cert, "NODE_EXTRA_CA_CERTS="+proxy.cert)
+		env = append(env, "SSL_CERT_FILE="+proxy.cert, "NODE_EXTRA_CA_CERTS="+proxy.cert, "AWS_CA_BUNDLE="+proxy.cert)
 	}
 	return env
 }

@@ -36,7 +36,7 @@ type provider struct {
 }
 
 // startProvider serves it on loopback until the test ends.
-func startProvider(t *testing.T, s suite) *provider {
+func startProvider(t *testing.T, s suite, c client) *provider {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -44,7 +44,7 @@ func startProvider(t *testing.T, s suite) *provider {
 	}
 	p := &provider{addr: ln.Addr().String(), gate: make(chan struct{})}
 	if s.scripts != "" {
-		p.script = &script{dir: s.scripts, keyless: s.keyless}
+		p.script = &script{dir: s.scripts, keyless: s.keyless, aws: c.aws}
 		server := &http.Server{Handler: p.script}
 		go server.Serve(ln)
 		t.Cleanup(func() { server.Close() })
@@ -105,6 +105,8 @@ type running struct {
 	cmd    *exec.Cmd
 	output bytes.Buffer // complete once exited was received from
 	exited chan error
+
+	callerEnv []string // what its caller needs besides
 }
 
 // buildProxy builds the program once for all tests.
@@ -130,7 +132,7 @@ var shownURL = regexp.MustCompile(`OPENAI_BASE_URL=(https?://[^\s/]+)`)
 var vendors = []string{"openai", "anthropic", "gemini", "cohere", "ollama", "mistral", "bedrock"}
 
 // startProxy runs the proxy in front of p.
-func startProxy(t *testing.T, p *provider, secure bool) *running {
+func startProxy(t *testing.T, p *provider, c client) *running {
 	t.Helper()
 	bin, err := buildProxy()
 	if err != nil {
@@ -141,10 +143,14 @@ func startProxy(t *testing.T, p *provider, secure bool) *running {
 	var config strings.Builder
 	config.WriteString("listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\nproviders:\n")
 	for _, name := range vendors {
-		fmt.Fprintf(&config, "  - {name: %s, base_url: \"http://%s\"}\n", name, p.addr)
+		fmt.Fprintf(&config, "  - {name: %s, base_url: \"http://%s\"", name, p.addr)
+		if name == "bedrock" && c.aws == signedByProxy {
+			config.WriteString(", aws: {region: " + awsRegion + "}")
+		}
+		config.WriteString("}\n")
 	}
 	fmt.Fprintf(&config, "tracing: {exporters: [{type: file, path: %q}]}\n", r.spans)
-	if secure {
+	if c.tls {
 		r.cert = filepath.Join(dir, "cert.pem")
 		key := filepath.Join(dir, "key.pem")
 		if err := writeCertificate(r.cert, key); err != nil {
@@ -163,6 +169,7 @@ func startProxy(t *testing.T, p *provider, secure bool) *running {
 	r.cmd = exec.Command(bin, "--config", file)
 	r.cmd.Dir = dir
 	r.cmd.Stdout, r.cmd.Stderr = in, in
+	r.cmd.Env, r.callerEnv = c.aws.environments(dir, p.addr)
 	err = r.cmd.Start()
 	in.Close()
 	if err != nil {

@@ -36,6 +36,7 @@ import (
 type script struct {
 	dir     string
 	keyless bool
+	aws     awsWay
 
 	mu    sync.Mutex
 	turns []turn
@@ -117,7 +118,8 @@ func parseTurn(section txtar.File) (turn, error) {
 }
 
 // next takes the turn that a request begins, or says that it is none.
-func (s *script) next(r *http.Request, body []byte) (turn, bool) {
+func (s *script) next(r *http.Request, raw []byte) (turn, bool) {
+	body := plainJSON(raw)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := s.at + 1
@@ -139,7 +141,13 @@ func (s *script) next(r *http.Request, body []byte) (turn, bool) {
 			complain("its body has no %s: %.2000s", text, body)
 		}
 	}
-	if !s.keyless && !hasKey(r) {
+	switch {
+	case s.keyless:
+	case s.aws == signedByProxy || s.aws == signedByCaller:
+		if err := s.aws.verify(r, raw); err != nil {
+			complain("its signature: %v", err)
+		}
+	case !hasKey(r):
 		complain("it came without the caller's key")
 	}
 	for name := range r.Header {
@@ -168,7 +176,7 @@ func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the caller is gone
 	}
-	t, ok := s.next(r, plainJSON(body))
+	t, ok := s.next(r, body)
 	if !ok {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusBadRequest)

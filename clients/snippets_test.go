@@ -88,7 +88,7 @@ func TestSnippetsOfTheDocumentationRun(t *testing.T) {
 	if len(all) < 5 {
 		t.Fatalf("%d snippets found: the pattern misses some", len(all))
 	}
-	proxy := startProxy(t, startProvider(t, openaiChat), false)
+	proxy := startProxy(t, startProvider(t, openaiChat, client{}), client{})
 	type run struct{ start, end time.Time }
 	runs := make([]run, len(all))
 	for i, s := range all {

@@ -52,8 +52,8 @@ type result struct {
 // runClient runs every feature one after the other through one proxy, then stops
 // the proxy and looks for the spans that started while each feature ran.
 func runClient(t *testing.T, s suite, c client) []result {
-	p := startProvider(t, s)
-	proxy := startProxy(t, p, c.tls)
+	p := startProvider(t, s, c)
+	proxy := startProxy(t, p, c)
 	asked, err := c.start(t, proxy)
 	if err != nil {
 		t.Fatal(err)
