@@ -8,8 +8,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/spanwire/spanwire/llm"
 )
 
@@ -65,10 +63,7 @@ func (x *exchange) relay() bool {
 
 func (x *exchange) begin() {
 	now := time.Now()
-	id, err := uuid.NewV7()
-	if err != nil {
-		id = uuid.New()
-	}
+	id := newCallID()
 	x.conf = x.s.conf.Load()
 	x.route, x.up, x.cancel, x.drain, x.uploading, x.whole, x.signed = Route{}, nil, nil, 0, nil, nil, nil
 	x.first, x.taken = nil, 0
@@ -76,7 +71,7 @@ func (x *exchange) begin() {
 	x.edited.at, x.edited.insert, x.edited.cut = 0, "", nil
 	x.captured.reset(x.conf.CaptureRequestBytes)
 	x.ex = &llm.Exchange{
-		ID: id.String(), Start: now,
+		ID: id, Start: now,
 		Method: method(x.req.method), Target: string(x.req.target),
 		RequestHeader: append(llm.Header(nil), x.req.fields...),
 	}

@@ -7,8 +7,6 @@ import (
 	"net"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/spanwire/spanwire/llm"
 )
 
@@ -80,11 +78,8 @@ func (x *exchange) allowCalls() {
 	_, _ = rand.Read(ex.Span[:])
 	s, conf := x.s, x.conf
 	ex.Emit = func(call *llm.Exchange) {
-		id, err := uuid.NewV7()
-		if err != nil {
-			id = uuid.New()
-		}
-		call.ID, call.Session, call.Trace, call.Around = id.String(), ex.ID, ex.Trace, ex.Span
+		id := newCallID()
+		call.ID, call.Session, call.Trace, call.Around = id, ex.ID, ex.Trace, ex.Span
 		call.Provider, call.Method, call.Target, call.UpstreamTarget = ex.Provider, ex.Method, ex.Target, ex.UpstreamTarget
 		call.Scheme, call.Host, call.Port = ex.Scheme, ex.Host, ex.Port
 		call.RequestHeader, call.ResponseHeader = ex.RequestHeader, ex.ResponseHeader
