@@ -63,6 +63,21 @@ type Exchange struct {
 	Observer Observer
 }
 
+// Asked is path and query as the provider got them; before the exchange came that far,
+// as the caller sent them.
+func (x *Exchange) Asked() string {
+	if x.UpstreamTarget != "" {
+		return x.UpstreamTarget
+	}
+	return x.Target
+}
+
+// AskedPath is Asked without its query.
+func (x *Exchange) AskedPath() string {
+	path, _, _ := strings.Cut(x.Asked(), "?")
+	return path
+}
+
 // Observer sees a response body piece by piece, after each piece was written to
 // the caller, on the goroutine of the relay: cheap, bounded in memory, and never
 // failing. p is only valid during the call: what an observer keeps it copies.

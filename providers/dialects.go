@@ -201,10 +201,7 @@ func (r *Row) dialectFor(x *llm.Exchange) *dialect {
 	if r.Dialect == noDialect {
 		return &r.dialect
 	}
-	target := targetOf(x)
-	if i := strings.IndexByte(target, '?'); i >= 0 {
-		target = target[:i]
-	}
+	target := x.AskedPath()
 	for i := range dialects {
 		for _, p := range dialects[i].paths {
 			if strings.HasSuffix(target, p.suffix) && strings.Contains(target, p.has) && strings.HasPrefix(target, p.prefix) {
@@ -213,13 +210,6 @@ func (r *Row) dialectFor(x *llm.Exchange) *dialect {
 		}
 	}
 	return &r.dialect
-}
-
-func targetOf(x *llm.Exchange) string {
-	if x.UpstreamTarget != "" {
-		return x.UpstreamTarget
-	}
-	return x.Target
 }
 
 // plain is an exchange whose format nobody reads here: a relayed HTTP exchange, of

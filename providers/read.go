@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spanwire/spanwire/internal/apierror"
@@ -100,14 +99,13 @@ const usualAttrs = 14
 
 // frame is what every exchange tells, whatever it was about.
 func frame(x *llm.Exchange) *llm.Call {
-	path, _, _ := strings.Cut(targetOf(x), "?")
 	made := &struct { // one piece of memory
 		call  llm.Call
 		attrs [usualAttrs]llm.Attr
 	}{}
 	c := &made.call
 	c.ID, c.Kind, c.Route = x.ID, llm.KindHTTP, x.Provider
-	c.Method, c.Path, c.ServerAddress, c.ServerPort, c.Status = x.Method, path, x.Host, x.Port, x.Status
+	c.Method, c.Path, c.ServerAddress, c.ServerPort, c.Status = x.Method, x.AskedPath(), x.Host, x.Port, x.Status
 	c.Start, c.FirstByte, c.End, c.Ended = x.Start, x.FirstByte, x.End, x.Ended
 	c.RequestBytes, c.ResponseBytes = x.Request.Size, x.Response.Size
 	c.Attrs = made.attrs[:0]

@@ -316,6 +316,46 @@ func (b *Body) Whole() (data, tail []byte, gap bool) {
 	return data, tail, gap
 }
 
+// Shortfall says, for Call.Problems, what of a document could not be read. whole says
+// that the object in it came to its end, gap that the middle was not kept.
+func Shortfall(x *llm.Exchange, whole, gap bool) []string {
+	switch {
+	case gap:
+		return []string{fmt.Sprintf("response body: %d bytes, of which the middle was not kept", x.Response.Size)}
+	case whole:
+		return nil
+	case x.Ended == llm.EndComplete:
+		return []string{"response body: not a whole JSON object"}
+	}
+	return []string{"response body: broken off before its end"}
+}
+
+// Stream is what a dialect found a stream to consist of.
+type Stream struct {
+	Pieces     int    // events or lines
+	Unreadable int    // of these
+	Named      string // what they are called
+	Done       bool   // its end came, as far as the format has one
+	Failed     bool   // an error came
+}
+
+// Settle says of c what the stream lacks at its end.
+func (s Stream) Settle(c *llm.Call, x *llm.Exchange) {
+	if s.Unreadable > 0 && x.Ended != llm.EndComplete {
+		s.Unreadable-- // cut inside one: the end says so already
+	}
+	if s.Unreadable > 0 {
+		c.Problems = append(c.Problems, fmt.Sprintf("response stream: %d of %d %s are not JSON objects", s.Unreadable, s.Pieces, s.Named))
+	}
+	switch {
+	case s.Done:
+	case x.Ended != llm.EndComplete:
+		c.Problems = append(c.Problems, "response stream: broken off before its end")
+	case !s.Failed:
+		c.SetAttr("spanwire.stream.incomplete", true)
+	}
+}
+
 // unpack reads a body that was kept under its content-encoding, piece by piece as
 // it had come.
 func (b *Body) unpack() error {

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spanwire/spanwire/internal/encoding"
@@ -30,4 +31,31 @@ func Request(c *llm.Call, x *llm.Exchange) (head, tail []byte) {
 		c.Problems = append(c.Problems, fmt.Sprintf("request body: content-encoding %s: %v", jsonwalk.Clip(enc, 40), err))
 	}
 	return decoded, nil
+}
+
+// Members gives each member of a request to take: those of its beginning, and of its
+// end those from the first of keys on. It says whether the object came to its end.
+func Members(head, tail []byte, keys []string, take func(key, val []byte)) (whole bool) {
+	m := jsonwalk.Object(head)
+	for m.Next() {
+		take(m.Key, m.Val)
+	}
+	for end := jsonwalk.Ending(tail, keys); end.Next(); {
+		take(end.Key, end.Val)
+	}
+	return m.Whole()
+}
+
+// Judge says what is wrong with a request of which whole says whether its object came
+// to its end. The error is that of one of which nothing was read; of others it is a
+// problem of the call.
+func Judge(c *llm.Call, x *llm.Exchange, whole, nothing bool) error {
+	switch {
+	case whole || x.Request.Truncated:
+		return nil
+	case nothing:
+		return errors.New("read request body: not a JSON object")
+	}
+	c.Problems = append(c.Problems, "request body: not a whole JSON object")
+	return nil
 }

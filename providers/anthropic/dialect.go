@@ -110,11 +110,7 @@ func unescape(s string) string {
 // placeOf reads what the provider was asked; before an exchange got that far, what
 // the caller asked.
 func placeOf(x *llm.Exchange) place {
-	target := x.UpstreamTarget
-	if target == "" {
-		target = x.Target
-	}
-	return find(x.Method, target)
+	return find(x.Method, x.Asked())
 }
 
 // ErrorBody returns the JSON of an error in Anthropic's shape, as an answer that

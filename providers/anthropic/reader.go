@@ -130,20 +130,11 @@ func (r *Reader) finishDocument(x *llm.Exchange) (problems []string) {
 		a.setError(data)
 	}
 	r.broken = !m.Whole()
-	if gap {
-		for end := jsonwalk.Ending(tail, answerKeys); end.Next(); {
-			a.member(end.Key, end.Val)
-		}
-		r.broken = false
-		return []string{fmt.Sprintf("response body: %d bytes, of which the middle was not kept", x.Response.Size)}
+	for end := jsonwalk.Ending(tail, answerKeys); end.Next(); {
+		a.member(end.Key, end.Val)
 	}
-	switch {
-	case !r.broken:
-	case x.Ended == llm.EndComplete:
-		problems = []string{"response body: not a whole JSON object"}
-	default:
-		problems = []string{"response body: broken off before its end"}
-	}
+	problems = intake.Shortfall(x, !r.broken, gap)
+	r.broken = r.broken && !gap
 	return problems
 }
 

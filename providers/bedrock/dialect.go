@@ -62,12 +62,7 @@ type place struct {
 
 // find reads the address of a request.
 func find(x *llm.Exchange) (p place) {
-	target := x.UpstreamTarget
-	if target == "" {
-		target = x.Target
-	}
-	path, _, _ := strings.Cut(target, "?")
-	_, rest, ok := strings.Cut(strings.TrimSuffix(path, "/"), "/model/")
+	_, rest, ok := strings.Cut(strings.TrimSuffix(x.AskedPath(), "/"), "/model/")
 	i := strings.LastIndexByte(rest, '/')
 	if !ok || i < 0 || x.Method != "POST" {
 		return p

@@ -302,14 +302,7 @@ func (r *Reader) finishDocument(c *llm.Call, x *llm.Exchange, document, tail []b
 	for m := jsonwalk.Ending(tail, []string{"usage", "stopReason", "inputTextTokenCount", "metrics"}); m.Next(); {
 		r.member(m.Key, m.Val, x.End)
 	}
-	switch {
-	case gap:
-		c.Problems = append(c.Problems, fmt.Sprintf("response body: %d bytes, of which the middle was not kept", x.Response.Size))
-	case !whole && x.Ended == llm.EndComplete:
-		c.Problems = append(c.Problems, "response body: not a whole JSON object")
-	case !whole:
-		c.Problems = append(c.Problems, "response body: broken off before its end")
-	}
+	c.Problems = append(c.Problems, intake.Shortfall(x, whole, gap)...)
 	r.fill(c, !whole)
 	return nil
 }

@@ -1,7 +1,6 @@
 package bedrock
 
 import (
-	"errors"
 	"strings"
 
 	"github.com/spanwire/spanwire/internal/content"
@@ -79,22 +78,9 @@ func (d Dialect) ReadRequest(c *llm.Call, x *llm.Exchange) error {
 		return nil
 	}
 	q := request{c: c, invoke: p.endpoint == invoke, model: p.model}
-	m := jsonwalk.Object(head)
-	for m.Next() {
-		q.member(m.Key, m.Val)
-	}
-	for end := jsonwalk.Ending(tail, requestKeys); end.Next(); {
-		q.member(end.Key, end.Val)
-	}
+	whole := intake.Members(head, tail, requestKeys, q.member)
 	q.operation()
-	if m.Whole() || x.Request.Truncated {
-		return nil
-	}
-	if len(c.Input) == 0 {
-		return errors.New("read request body: not a JSON object")
-	}
-	c.Problems = append(c.Problems, "request body: not a whole JSON object")
-	return nil
+	return intake.Judge(c, x, whole, len(c.Input) == 0)
 }
 
 // regionOf reads the region in a host of the runtime API.

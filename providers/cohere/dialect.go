@@ -36,12 +36,7 @@ var endpoints = []struct {
 
 // find returns what a request is for.
 func find(x *llm.Exchange) (endpoint, string) {
-	target := x.UpstreamTarget
-	if target == "" {
-		target = x.Target
-	}
-	path, _, _ := strings.Cut(target, "?")
-	path = strings.TrimSuffix(path, "/")
+	path := strings.TrimSuffix(x.AskedPath(), "/")
 	for _, e := range endpoints {
 		if x.Method == "POST" && strings.HasSuffix(path, e.suffix) {
 			return e.endpoint, e.operation

@@ -1,7 +1,6 @@
 package cohere
 
 import (
-	"errors"
 	"strings"
 
 	"github.com/spanwire/spanwire/internal/content"
@@ -58,22 +57,9 @@ func (Dialect) ReadRequest(c *llm.Call, x *llm.Exchange) error {
 		return nil
 	}
 	q := request{c: c, kind: kind}
-	m := jsonwalk.Object(head)
-	for m.Next() {
-		q.member(m.Key, m.Val)
-	}
-	for end := jsonwalk.Ending(tail, requestKeys); end.Next(); {
-		q.member(end.Key, end.Val)
-	}
+	whole := intake.Members(head, tail, requestKeys, q.member)
 	q.say()
-	if kind == other || m.Whole() || x.Request.Truncated {
-		return nil
-	}
-	if c.RequestModel == "" && len(c.Input) == 0 {
-		return errors.New("read request body: not a JSON object")
-	}
-	c.Problems = append(c.Problems, "request body: not a whole JSON object")
-	return nil
+	return intake.Judge(c, x, kind == other || whole, c.RequestModel == "" && len(c.Input) == 0)
 }
 
 // request is a request being read.

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"strings"
-
-	"github.com/spanwire/spanwire/llm"
 )
 
 // Dialect is the wire format. It has no state: one value serves all goroutines.
@@ -72,15 +70,6 @@ func find(method, target string) (e endpoint, operation, model string) {
 func pathOf(target string) string {
 	path, _, _ := strings.Cut(target, "?")
 	return path
-}
-
-// target is what the provider was asked; before an exchange got that far, what
-// the caller asked.
-func target(x *llm.Exchange) string {
-	if x.UpstreamTarget != "" {
-		return x.UpstreamTarget
-	}
-	return x.Target
 }
 
 // onVertex says whether a path is one of Vertex AI: some enums have other numbers

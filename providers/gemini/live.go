@@ -38,7 +38,7 @@ type Session struct {
 // NewSession returns the reader of a Live session, whose handshake is x; nil when
 // x is none.
 func (Dialect) NewSession(x *llm.Exchange) *Session {
-	if e, _, _ := find(x.Method, target(x)); e != live || x.Status != 101 {
+	if e, _, _ := find(x.Method, x.Asked()); e != live || x.Status != 101 {
 		return nil
 	}
 	s := &Session{x: x}

@@ -2,7 +2,6 @@ package gemini
 
 import (
 	"bytes"
-	"fmt"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -32,8 +31,8 @@ type Reader struct {
 
 // NewReader returns the reader of the response of x, whose response head is there.
 func (Dialect) NewReader(x *llm.Exchange) *Reader {
-	r := &Reader{vertex: onVertex(target(x)), answer: newAnswer()}
-	r.endpoint, _, _ = find(x.Method, target(x))
+	r := &Reader{vertex: onVertex(x.Asked()), answer: newAnswer()}
+	r.endpoint, _, _ = find(x.Method, x.Asked())
 	r.talk.answer = &r.answer
 	want := intake.Unknown
 	if r.endpoint == stream || r.endpoint == other {
@@ -152,18 +151,10 @@ func (r *Reader) endDocument(c *llm.Call, x *llm.Exchange) {
 	data, tail, gap := r.body.Whole()
 	whole := r.document(data, x.End)
 	r.broken = !whole && (!gap || x.Ended != llm.EndComplete)
-	switch {
-	case gap:
-		for m := jsonwalk.Ending(tail, answerKeys); m.Next(); {
-			r.member(m.Key, m.Val, x.End)
-		}
-		c.Problems = append(c.Problems, fmt.Sprintf("response body: %d bytes, of which the middle was not kept", x.Response.Size))
-	case whole || len(data) == 0:
-	case x.Ended == llm.EndComplete:
-		c.Problems = append(c.Problems, "response body: not a whole JSON object")
-	default:
-		c.Problems = append(c.Problems, "response body: broken off before its end")
+	for m := jsonwalk.Ending(tail, answerKeys); m.Next(); {
+		r.member(m.Key, m.Val, x.End)
 	}
+	c.Problems = append(c.Problems, intake.Shortfall(x, whole || len(data) == 0, gap)...)
 }
 
 // answerKeys are the members of an answer that are worth finding in its end.

@@ -16,8 +16,8 @@ import (
 // and tools. What could not be read is listed in c.Problems; the error is that of
 // a body of which nothing could be read. Texts are copied out of the body.
 func (Dialect) ReadRequest(c *llm.Call, x *llm.Exchange) error {
-	kind, operation, model := find(x.Method, target(x))
-	q := request{c: c, kind: kind, vertex: onVertex(target(x))}
+	kind, operation, model := find(x.Method, x.Asked())
+	q := request{c: c, kind: kind, vertex: onVertex(x.Asked())}
 	c.RequestModel = model
 	switch kind {
 	case fetch:

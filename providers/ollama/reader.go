@@ -1,7 +1,6 @@
 package ollama
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/spanwire/spanwire/internal/apierror"
@@ -167,7 +166,7 @@ func (r *Reader) Finish(c *llm.Call, x *llm.Exchange) error {
 		if c.RequestModel == "" {
 			c.Stream = true
 		}
-		r.ending(c, x)
+		intake.Stream{Pieces: r.lines, Unreadable: r.unreadable, Named: "lines", Done: r.done, Failed: r.err != nil}.Settle(c, x)
 	}
 	c.ErrorType, c.ErrorMessage = apierror.Settle(x.Status, r.err, nil)
 	r.fill(c)
@@ -197,32 +196,6 @@ func (r *Reader) single(c *llm.Call, x *llm.Exchange, body, tail []byte, gap boo
 		}
 		r.figure(m.Key, m.Val)
 	}
-	switch {
-	case gap:
-		r.done = x.Ended == llm.EndComplete
-		c.Problems = append(c.Problems, fmt.Sprintf("response body: %d bytes, of which the middle was not kept", x.Response.Size))
-	case !whole && x.Ended == llm.EndComplete:
-		c.Problems = append(c.Problems, "response body: not a whole JSON object")
-	case !whole:
-		c.Problems = append(c.Problems, "response body: broken off before its end")
-	default:
-		r.done = true
-	}
-}
-
-// ending says what a stream lacks at its end.
-func (r *Reader) ending(c *llm.Call, x *llm.Exchange) {
-	if r.unreadable > 0 && x.Ended != llm.EndComplete {
-		r.unreadable-- // cut inside a line: the end says so already
-	}
-	if r.unreadable > 0 {
-		c.Problems = append(c.Problems, fmt.Sprintf("response stream: %d of %d lines are not JSON objects", r.unreadable, r.lines))
-	}
-	switch {
-	case r.done:
-	case x.Ended != llm.EndComplete:
-		c.Problems = append(c.Problems, "response stream: broken off before its end")
-	case r.err == nil:
-		c.SetAttr("spanwire.stream.incomplete", true)
-	}
+	r.done = whole && !gap || gap && x.Ended == llm.EndComplete
+	c.Problems = append(c.Problems, intake.Shortfall(x, whole, gap)...)
 }

@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"errors"
 	"strings"
 	"unicode/utf8"
 
@@ -55,7 +54,7 @@ func readOther(c *llm.Call, x *llm.Exchange, kind endpoint) error {
 	if t := outputTypes[kind]; t != "" {
 		c.SetAttr("gen_ai.output.type", t)
 	}
-	if _, thread, ok := strings.Cut(pathOf(target(x)), "/threads/"); ok {
+	if _, thread, ok := strings.Cut(x.AskedPath(), "/threads/"); ok {
 		if thread, _, ok = strings.Cut(thread, "/"); ok {
 			c.SetAttr("openai.request.thread", thread)
 		}
@@ -69,22 +68,9 @@ func readOther(c *llm.Call, x *llm.Exchange, kind endpoint) error {
 		q.form(boundary, head, tail, x.Request.Truncated)
 		return nil
 	}
-	m := jsonwalk.Object(head)
-	for m.Next() {
-		q.member(string(m.Key), m.Val)
-	}
-	for end := jsonwalk.Ending(tail, resultKeys); end.Next(); {
-		q.member(string(end.Key), end.Val)
-	}
+	whole := intake.Members(head, tail, resultKeys, func(key, val []byte) { q.member(string(key), val) })
 	q.finish()
-	if m.Whole() || x.Request.Truncated {
-		return nil
-	}
-	if c.RequestModel == "" && len(c.Input) == 0 {
-		return errors.New("read request body: not a JSON object")
-	}
-	c.Problems = append(c.Problems, "request body: not a whole JSON object")
-	return nil
+	return intake.Judge(c, x, whole, c.RequestModel == "" && len(c.Input) == 0)
 }
 
 // resultKeys are the members that are worth finding in the end of a request.

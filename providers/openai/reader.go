@@ -2,7 +2,6 @@ package openai
 
 import (
 	"bytes"
-	"fmt"
 	"time"
 
 	"github.com/spanwire/spanwire/internal/apierror"
@@ -30,7 +29,7 @@ type Reader struct {
 // NewReader returns the reader of the response of x, whose response head is
 // there.
 func (Dialect) NewReader(x *llm.Exchange) *Reader {
-	endpoint, _ := find(x.Method, target(x))
+	endpoint, _ := find(x.Method, x.Asked())
 	return newReader(x, endpoint)
 }
 
@@ -133,17 +132,10 @@ func (r *Reader) finishPlain(c *llm.Call, x *llm.Exchange, data, tail []byte, ga
 	if r.endpoint == embeddings {
 		r.vectors.read(data)
 	}
-	switch {
-	case gap:
-		for m := jsonwalk.Ending(tail, answerKeys); m.Next(); {
-			r.answer.readTail(m.Key, m.Val)
-		}
-		c.Problems = append(c.Problems, fmt.Sprintf("response body: %d bytes, of which the middle was not kept", x.Response.Size))
-	case !whole && x.Ended == llm.EndComplete:
-		c.Problems = append(c.Problems, "response body: not a whole JSON object")
-	case !whole:
-		c.Problems = append(c.Problems, "response body: broken off before its end")
+	for m := jsonwalk.Ending(tail, answerKeys); m.Next(); {
+		r.answer.readTail(m.Key, m.Val)
 	}
+	c.Problems = append(c.Problems, intake.Shortfall(x, whole, gap)...)
 }
 
 // vectors are those of an answer of embeddings, of which only their sizes were kept.

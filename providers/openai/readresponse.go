@@ -169,18 +169,11 @@ func (r *responseReader) finishPlain(c *llm.Call, x *llm.Exchange, data, tail []
 		setCounted(c, data)
 		return nil
 	}
-	switch whole := a.take(data); {
-	case gap:
-		for m := jsonwalk.Ending(tail, responseKeys); m.Next(); {
-			a.takeTail(m.Key, m.Val)
-		}
-		problems = append(problems, fmt.Sprintf("response body: %d bytes, of which the middle was not kept", x.Response.Size))
-	case !whole && x.Ended == llm.EndComplete:
-		problems = append(problems, "response body: not a whole JSON object")
-	case !whole:
-		problems = append(problems, "response body: broken off before its end")
+	whole := a.take(data)
+	for m := jsonwalk.Ending(tail, responseKeys); m.Next(); {
+		a.takeTail(m.Key, m.Val)
 	}
-	return problems
+	return append(problems, intake.Shortfall(x, whole, gap)...)
 }
 
 // responseKeys are the members of a response that are worth finding in its end.

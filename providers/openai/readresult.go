@@ -118,18 +118,10 @@ func (r *resultReader) finishObject(c *llm.Call, x *llm.Exchange, data, tail []b
 		return
 	}
 	whole := a.object(data)
-	switch {
-	case gap:
-		for m := jsonwalk.Ending(tail, resultEnd); m.Next(); {
-			a.member(m.Key, m.Val)
-		}
-		c.Problems = append(c.Problems, fmt.Sprintf("response body: %d bytes, of which the middle was not kept", x.Response.Size))
-	case whole:
-	case x.Ended == llm.EndComplete:
-		c.Problems = append(c.Problems, "response body: not a whole JSON object")
-	default:
-		c.Problems = append(c.Problems, "response body: broken off before its end")
+	for m := jsonwalk.Ending(tail, resultEnd); m.Next(); {
+		a.member(m.Key, m.Val)
 	}
+	c.Problems = append(c.Problems, intake.Shortfall(x, whole, gap)...)
 }
 
 // seconds reads a number of seconds, or a text of one; 0 when it is none.

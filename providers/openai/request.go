@@ -14,7 +14,7 @@ import (
 // and tools. What could not be read is listed in c.Problems; the error is that of
 // a body of which nothing could be read. Texts are copied out of the body.
 func (Dialect) ReadRequest(c *llm.Call, x *llm.Exchange) error {
-	path := pathOf(target(x))
+	path := x.AskedPath()
 	kind, operation := find(x.Method, path)
 	if operation != "" {
 		c.Kind, c.Operation = llm.KindLLM, operation

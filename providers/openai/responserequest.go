@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"errors"
 	"strings"
 
 	"github.com/spanwire/spanwire/internal/content"
@@ -54,7 +53,7 @@ var responseRequestKeys = append([]string{"model", "stream", "tools", "text", "r
 // readResponseRequest reads what was asked of the Responses API.
 func readResponseRequest(c *llm.Call, x *llm.Exchange, kind endpoint) error {
 	if kind == told {
-		c.Stream = strings.Contains(target(x), "stream=true")
+		c.Stream = strings.Contains(x.Asked(), "stream=true")
 		c.SetAttr("openai.api.type", "responses")
 		return nil
 	}
@@ -62,26 +61,13 @@ func readResponseRequest(c *llm.Call, x *llm.Exchange, kind endpoint) error {
 	if len(head) == 0 {
 		return nil
 	}
-	m := jsonwalk.Object(head)
-	for m.Next() {
-		responseMember(c, m.Key, m.Val)
-	}
-	for end := jsonwalk.Ending(tail, responseRequestKeys); end.Next(); {
-		responseMember(c, end.Key, end.Val)
-	}
+	whole := intake.Members(head, tail, responseRequestKeys, func(key, val []byte) { responseMember(c, key, val) })
 	if kind == counting {
 		c.Input, c.System, c.Tools, c.OutputSchema = nil, nil, nil, ""
 	} else {
 		c.SetAttr("openai.api.type", "responses")
 	}
-	if m.Whole() || x.Request.Truncated {
-		return nil
-	}
-	if c.RequestModel == "" && len(c.Input) == 0 {
-		return errors.New("read request body: not a JSON object")
-	}
-	c.Problems = append(c.Problems, "request body: not a whole JSON object")
-	return nil
+	return intake.Judge(c, x, whole, c.RequestModel == "" && len(c.Input) == 0)
 }
 
 // responseMember reads one member of a request, or of the event that makes a

@@ -66,7 +66,7 @@ func newSession(x *llm.Exchange) *Session {
 	s := &Session{x: x, setup: &setup{}, api: "realtime"}
 	s.caller, s.provider = websocket.Agreed(x.ResponseHeader.Get("sec-websocket-extensions"))
 	s.caller.Limit, s.provider.Limit = maxFrame, maxFrame
-	path, query, _ := strings.Cut(target(x), "?")
+	path, query, _ := strings.Cut(x.Asked(), "?")
 	if strings.HasSuffix(strings.TrimSuffix(path, "/"), "/responses") {
 		s.api = "responses"
 	}

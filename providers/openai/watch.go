@@ -25,7 +25,7 @@ func (d Dialect) Watch(x *llm.Exchange) Watcher {
 	if x.Status == http.StatusSwitchingProtocols {
 		return newSession(x)
 	}
-	kind, _ := find(x.Method, target(x))
+	kind, _ := find(x.Method, x.Asked())
 	switch kind {
 	case other, chat, completions, embeddings:
 		return d.NewReader(x)

@@ -75,12 +75,7 @@ type place struct {
 
 // find reads the address of a request.
 func find(x *llm.Exchange) (p place) {
-	target := x.UpstreamTarget
-	if target == "" {
-		target = x.Target
-	}
-	path, _, _ := strings.Cut(target, "?")
-	path = strings.TrimSuffix(path, "/")
+	path := strings.TrimSuffix(x.AskedPath(), "/")
 	if x.Method == "GET" {
 		if _, id, ok := strings.Cut(path, "/v1/predictions/"); ok && id != "" && !strings.Contains(id, "/") {
 			return place{endpoint: prediction, operation: "text_completion"}

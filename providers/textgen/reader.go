@@ -2,7 +2,6 @@ package textgen
 
 import (
 	"bytes"
-	"fmt"
 	"time"
 
 	"github.com/spanwire/spanwire/internal/apierror"
@@ -266,7 +265,7 @@ func (r *Reader) Finish(c *llm.Call, x *llm.Exchange) error {
 		c.Stream = true
 		cut = !r.done
 		r.answer.FillRhythm(c)
-		r.ending(c, x)
+		intake.Stream{Pieces: r.events, Unreadable: r.unreadable, Named: "events", Done: r.done, Failed: r.err != nil}.Settle(c, x)
 	case intake.Document:
 		list := jsonwalk.Array(document)
 		if list.Next() { // Hugging Face wraps its answer, or has one for each input
@@ -281,14 +280,9 @@ func (r *Reader) Finish(c *llm.Call, x *llm.Exchange) error {
 				r.in.last("input_token_count", m.Val)
 			}
 		}
-		switch {
-		case gap:
+		c.Problems = append(c.Problems, intake.Shortfall(x, !cut, gap)...)
+		if gap {
 			cut = x.Ended != llm.EndComplete
-			c.Problems = append(c.Problems, fmt.Sprintf("response body: %d bytes, of which the middle was not kept", x.Response.Size))
-		case cut && x.Ended == llm.EndComplete:
-			c.Problems = append(c.Problems, "response body: not a whole JSON object")
-		case cut:
-			c.Problems = append(c.Problems, "response body: broken off before its end")
 		}
 	}
 	c.ErrorType, c.ErrorMessage = apierror.Settle(x.Status, r.err, nil)
@@ -302,21 +296,4 @@ func inErrors(document []byte) []byte {
 		return e.Val
 	}
 	return document
-}
-
-// ending says what a stream lacks at its end.
-func (r *Reader) ending(c *llm.Call, x *llm.Exchange) {
-	if r.unreadable > 0 && x.Ended != llm.EndComplete {
-		r.unreadable-- // cut inside an event: the end says so already
-	}
-	if r.unreadable > 0 {
-		c.Problems = append(c.Problems, fmt.Sprintf("response stream: %d of %d events are not JSON objects", r.unreadable, r.events))
-	}
-	switch {
-	case r.done:
-	case x.Ended != llm.EndComplete:
-		c.Problems = append(c.Problems, "response stream: broken off before its end")
-	case r.err == nil:
-		c.SetAttr("spanwire.stream.incomplete", true)
-	}
 }

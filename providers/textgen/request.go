@@ -1,8 +1,6 @@
 package textgen
 
 import (
-	"errors"
-
 	"github.com/spanwire/spanwire/internal/content"
 	"github.com/spanwire/spanwire/internal/intake"
 	"github.com/spanwire/spanwire/internal/jsonwalk"
@@ -56,21 +54,8 @@ func (d Dialect) ReadRequest(c *llm.Call, x *llm.Exchange) error {
 	if len(head) == 0 && len(tail) == 0 {
 		return nil
 	}
-	m := jsonwalk.Object(head)
-	for m.Next() {
-		q.member(m.Key, m.Val)
-	}
-	for end := jsonwalk.Ending(tail, requestKeys); end.Next(); {
-		q.member(end.Key, end.Val)
-	}
-	if m.Whole() || x.Request.Truncated {
-		return nil
-	}
-	if c.RequestModel == "" && len(c.Input) == 0 {
-		return errors.New("read request body: not a JSON object")
-	}
-	c.Problems = append(c.Problems, "request body: not a whole JSON object")
-	return nil
+	whole := intake.Members(head, tail, requestKeys, q.member)
+	return intake.Judge(c, x, whole, c.RequestModel == "" && len(c.Input) == 0)
 }
 
 // request is a request being read.
