@@ -228,7 +228,7 @@ var variants = []variant{
 		`{"type":"response.created","response":{"id":"resp","model":"m","status":"in_progress","output":[]}}`,
 		`{"type":"response.output_item.added","output_index":0,"item":{"type":"function_call","id":"fc","call_id":"c","name":"f","arguments":""}}`,
 		`{"type":"response.function_call_arguments.delta","output_index":0,"item_id":"fc","delta":"{\"a\""}`),
-		want: `id=resp model=m 0.call=c:f{"a"`},
+		want: `id=resp model=m 0.call=c:f{"a" 0.finish=error`},
 	{name: "Moonshot: usage in the choice", row: "moonshot", target: chat, body: events(
 		`{"id":"k","model":"kimi","choices":[{"index":0,"delta":{"role":"assistant","reasoning_content":"hm"},"finish_reason":null}]}`,
 		`{"id":"k","model":"kimi","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}`,
