@@ -240,6 +240,10 @@ func (r *Row) address(base string) error {
 // credentials are the fields that carry a caller's credential to some vendor.
 var credentials = []string{"authorization", "x-api-key", "api-key", "x-goog-api-key"}
 
+// framing are the fields that say where a message ends, or belong to one connection:
+// another value would break it.
+var framing = []string{"content-length", "transfer-encoding", "trailer", "te", "connection", "keep-alive", "proxy-connection", "upgrade", "expect"}
+
 // signature are the fields that belong to a caller's AWS signature. What else begins
 // with x-amz is a part of its request.
 var signature = []string{"x-amz-date", "x-amz-content-sha256", "x-amz-security-token", "x-amz-region-set"}
@@ -275,6 +279,9 @@ func (r *Row) fields(e Entry) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Headers)) {
 		value := e.Headers[name]
+		if slices.ContainsFunc(framing, func(f string) bool { return strings.EqualFold(f, name) }) {
+			return fmt.Errorf("headers: %s belongs to the connection and cannot be set", name)
+		}
 		if e.Signed && slices.ContainsFunc(r.Drop, func(d string) bool { return strings.EqualFold(d, name) }) {
 			return fmt.Errorf("headers: %s belongs to the signature", name)
 		}

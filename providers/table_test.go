@@ -111,6 +111,9 @@ func TestBadEntriesAreRefused(t *testing.T) {
 	f("api_key", providers.Entry{Name: "a", BaseURL: "http://h", APIKey: "hunter2\r\nX: y"})
 	f("headers", providers.Entry{Name: "a", BaseURL: "http://h", Headers: map[string]string{"a b": "hunter2"}})
 	f("headers", providers.Entry{Name: "a", BaseURL: "http://h", Headers: map[string]string{"a": "hunter2\n"}})
+	for _, name := range []string{"Content-Length", "transfer-encoding", "Connection", "Expect"} {
+		f("belongs to the connection", providers.Entry{Name: "a", BaseURL: "http://h", Headers: map[string]string{name: "1"}})
+	}
 	if _, err := providers.New(nil, "nobody"); err == nil {
 		t.Error("a default provider that does not exist is taken")
 	}

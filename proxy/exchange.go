@@ -98,7 +98,7 @@ func (x *exchange) run() bool {
 	}
 	x.c.run(x)
 	defer x.c.run(nil)
-	if x.req.expect && !x.bodyArrived() {
+	if x.req.expect && !x.req.http10 && !x.bodyArrived() {
 		if _, err := x.c.conn.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n")); err != nil {
 			x.c.hangUp()
 		}
@@ -157,8 +157,9 @@ func (x *exchange) admit() (f failure, ok bool) {
 	return x.admitSigned()
 }
 
+// bodyArrived says that there is nothing more to wait for.
 func (x *exchange) bodyArrived() bool {
-	return x.req.length >= 0 && int64(len(x.c.in)-x.req.n) >= x.req.length
+	return x.body.done || x.req.length >= 0 && int64(len(x.c.in)-x.req.n) >= x.req.length
 }
 
 // again says whether a request may be sent once more on another connection: the

@@ -32,7 +32,7 @@ type head struct {
 	chunked bool
 	http10  bool
 	close   bool // Connection: close
-	expect  bool // Expect: 100-continue
+	expect  bool // Expect: 100-continue; whoever speaks HTTP/1.0 waits for nothing
 	upgrade bool // Connection: upgrade, and Upgrade: websocket
 
 	nominated [][]byte // field names that Connection lists, other than those above
@@ -156,7 +156,7 @@ func (h *head) parseFields() (hosts int, err error) {
 			}
 		case 6:
 			if fold(name, "expect") {
-				h.expect = fold(value, "100-continue")
+				h.expect = h.expect || fold(value, "100-continue")
 			}
 		case 7:
 			websocket = websocket || fold(name, "upgrade") && fold(value, "websocket")

@@ -327,13 +327,23 @@ func (x *exchange) appendFields(b []byte, length string) []byte {
 		b = appendHost(b, []byte("Host"), up)
 	}
 	for _, f := range up.Set {
+		if equalFold([]byte("host"), f.Name) {
+			continue // it stands above
+		}
 		b = append(append(append(append(b, f.Name...), ": "...), f.Value...), "\r\n"...)
 	}
 	return b
 }
 
+// appendHost writes the name that the upstream is called by: its own, unless it is
+// to be called by another (behind a load balancer that tells names apart).
 func appendHost(b, name []byte, up *Upstream) []byte {
 	b = append(append(b, name...), ": "...)
+	for i := range up.Set {
+		if equalFold([]byte("host"), up.Set[i].Name) {
+			return append(append(b, up.Set[i].Value...), "\r\n"...)
+		}
+	}
 	if up.Scheme == "https" && up.Port == 443 || up.Scheme == "http" && up.Port == 80 {
 		if isIPv6(up.Host) {
 			return append(append(append(b, '['), up.Host...), "]\r\n"...)
@@ -355,7 +365,7 @@ func isIPv6(host string) bool {
 
 // leftOut says whether a field of the caller is not sent on.
 func (x *exchange) leftOut(name []byte) bool {
-	if x.req.hopByHop(name) || fold(name, "expect") {
+	if x.req.hopByHop(name) || x.req.expect && fold(name, "expect") {
 		return true
 	}
 	up := x.route.Upstream
