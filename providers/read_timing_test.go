@@ -99,3 +99,21 @@ func usualStream(n int) (pieces []string) {
 	chunk("", usualUsage)
 	return append(pieces, "data: [DONE]\n\n")
 }
+
+// TestReadingAllocates holds what a small chat costs in allocations: the call, its
+// messages and their texts, what watches the answer, and what differs from call to call.
+func TestReadingAllocates(t *testing.T) {
+	tab := table(t)
+	row := tab.Row("openai")
+	x, pieces := usual("/v1/chat/completions", usualChat(1500, ""), "Content-Type: application/json\r\n", usualAnswer())
+	n := testing.AllocsPerRun(200, func() {
+		x.Observer = row.Observe(x)
+		x.Observer.Wrote(pieces[0], x.FirstByte)
+		if _, err := tab.Read(x); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if n > 14 {
+		t.Errorf("%v allocations", n)
+	}
+}

@@ -16,7 +16,11 @@ import (
 // MaxText is how long a text may be to be kept, in bytes.
 const MaxText = 64
 
-const places = 1 << 10
+// A value has its place in one of many sets of a few.
+const (
+	sets = 1 << 8
+	ways = 4
+)
 
 type text struct {
 	s     string
@@ -29,11 +33,13 @@ type number struct {
 }
 
 var (
-	seed   = maphash.MakeSeed()
-	texts  [places]atomic.Pointer[text]
-	floats [places]atomic.Pointer[number]
-	ints   [places]atomic.Pointer[number]
+	seed         = maphash.MakeSeed()
+	texts        [sets][ways]atomic.Pointer[text]
+	floats, ints numbers
+	turn         atomic.Uint32 // whose place is taken next
 )
+
+type numbers [sets][ways]atomic.Pointer[number]
 
 // Text returns b as a string.
 func Text(b []byte) string {
@@ -52,39 +58,55 @@ func Any(b []byte) any {
 }
 
 func find(b []byte) *text {
-	at := &texts[maphash.Bytes(seed, b)%places]
-	t := at.Load()
-	if t == nil || t.s != string(b) {
-		t = &text{s: string(b)}
-		t.boxed = t.s
-		at.Store(t)
+	set := &texts[maphash.Bytes(seed, b)%sets]
+	free := -1
+	for i := range set {
+		t := set[i].Load()
+		if t == nil {
+			free = i
+			break // they are filled in order
+		}
+		if t.s == string(b) {
+			return t
+		}
 	}
+	if free < 0 {
+		free = int(turn.Add(1) % ways)
+	}
+	t := &text{s: string(b)}
+	t.boxed = t.s
+	set[free].Store(t)
 	return t
 }
 
 // Float returns f in an interface.
 func Float(f float64) any {
-	bits := math.Float64bits(f)
-	at := &floats[place(bits)]
-	if n := at.Load(); n != nil && n.bits == bits {
-		return n.boxed
-	}
-	n := &number{bits, f}
-	at.Store(n)
-	return n.boxed
+	return floats.find(math.Float64bits(f), func(bits uint64) any { return math.Float64frombits(bits) })
 }
 
 // Int returns n in an interface.
 func Int(n int64) any {
-	at := &ints[place(uint64(n))]
-	if v := at.Load(); v != nil && v.bits == uint64(n) {
-		return v.boxed
-	}
-	v := &number{uint64(n), n}
-	at.Store(v)
-	return v.boxed
+	return ints.find(uint64(n), func(bits uint64) any { return int64(bits) })
 }
 
-// place spreads numbers, most of which differ in their upper or in their lower bits
-// alone (Fibonacci hashing).
-func place(bits uint64) uint64 { return bits * 0x9E3779B97F4A7C15 >> 54 }
+func (t *numbers) find(bits uint64, box func(uint64) any) any {
+	// Most numbers differ in their upper or in their lower bits alone (Fibonacci hashing).
+	set := &t[bits*0x9E3779B97F4A7C15>>56]
+	free := -1
+	for i := range set {
+		n := set[i].Load()
+		if n == nil {
+			free = i
+			break
+		}
+		if n.bits == bits {
+			return n.boxed
+		}
+	}
+	if free < 0 {
+		free = int(turn.Add(1) % ways)
+	}
+	n := &number{bits, box(bits)}
+	set[free].Store(n)
+	return n.boxed
+}

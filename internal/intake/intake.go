@@ -114,9 +114,6 @@ func (b *Body) Begin(x *llm.Exchange, want Form, h Handler) {
 	} else {
 		b.packed = &packed{}
 	}
-	if h.Lean {
-		b.lean = &lean{}
-	}
 	if h.Squeeze {
 		b.squeeze = &squeeze{}
 	}
@@ -144,9 +141,7 @@ func (b *Body) wrote(p []byte, at time.Time) {
 			return
 		}
 	}
-	if b.lean != nil && b.form != Frames && b.form != Words {
-		p = b.lean.pass(p)
-	}
+	p = b.leaned(p)
 	switch b.form {
 	case Events:
 		b.stream.Feed(p)
@@ -169,6 +164,22 @@ func (b *Body) wrote(p []byte, at time.Time) {
 		}
 		b.plain.add(p)
 	}
+}
+
+// leaned takes long base64 out of p where that is wanted. A document that is no longer
+// than what stays of a run needs no look.
+func (b *Body) leaned(p []byte) []byte {
+	if !b.handler.Lean || b.form == Frames || b.form == Words {
+		return p
+	}
+	if b.lean == nil {
+		if b.form == Document && b.squeeze == nil && len(b.plain.head)+len(p) <= leanRun {
+			return p
+		}
+		b.lean = &lean{}
+		b.lean.pass(b.plain.head) // it may end in the beginning of a run
+	}
+	return b.lean.pass(p)
 }
 
 // sniff decides what the body is. Content types are wrong often enough (wire
