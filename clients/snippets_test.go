@@ -15,8 +15,10 @@ import (
 
 // A snippet is a fenced block of the documentation whose info string says run:
 // what readers copy works.
+// What follows that word is the script that answers it (see script); without one
+// the fake provider does.
 type snippet struct {
-	where, language, code string
+	where, language, script, code string
 }
 
 // blocks returns the fenced blocks of all pages with this word in their info string.
@@ -26,7 +28,7 @@ func blocks(t *testing.T, word string) []snippet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fenced := regexp.MustCompile("(?ms)^```(\\w+) " + word + "\n(.*?)^```")
+	fenced := regexp.MustCompile("(?ms)^```(\\w+) " + word + "(?: (\\S+))?\n(.*?)^```")
 	var all []snippet
 	for _, page := range append(pages, "../README.md") {
 		text, err := os.ReadFile(page)
@@ -38,8 +40,11 @@ func blocks(t *testing.T, word string) []snippet {
 			all = append(all, snippet{
 				where:    fmt.Sprintf("%s:%d", filepath.Base(page), line),
 				language: string(text[m[2]:m[3]]),
-				code:     string(text[m[4]:m[5]]),
+				code:     string(text[m[6]:m[7]]),
 			})
+			if m[4] >= 0 {
+				all[len(all)-1].script = string(text[m[4]:m[5]])
+			}
 		}
 	}
 	return all
@@ -85,32 +90,45 @@ func runCommand(ctx context.Context, made *exec.Cmd, env []string) ([]byte, erro
 
 func TestSnippetsOfTheDocumentationRun(t *testing.T) {
 	all := blocks(t, "run")
-	if len(all) < 5 {
+	if len(all) < 20 {
 		t.Fatalf("%d snippets found: the pattern misses some", len(all))
 	}
-	proxy := startProxy(t, startProvider(t, openaiChat, client{}), client{})
+	fake, scripted := startProvider(t, openaiChat, client{}), startProvider(t, suite{scripts: "snippets", keyless: true}, client{})
+	proxies := map[bool]*running{false: startProxy(t, fake, client{}), true: startProxy(t, scripted, client{})}
 	type run struct{ start, end time.Time }
 	runs := make([]run, len(all))
 	for i, s := range all {
 		t.Run(s.where, func(t *testing.T) {
 			runs[i].start = time.Now()
 			defer func() { runs[i].end = time.Now() }()
-			ctx, cancel := context.WithTimeout(t.Context(), 2*patience) // one is compiled
+			if s.script != "" {
+				if err := scripted.begin(filepath.Base(s.script)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			proxy := proxies[s.script != ""]
+			ctx, cancel := context.WithTimeout(t.Context(), 2*patience) // some are compiled
 			defer cancel()
 			out, err := runCommand(ctx, s.command(t, proxy.url), environment(proxy))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if strings.Contains(s.code, "print") && strings.TrimSpace(string(out)) == "" {
+			if said := strings.TrimSpace(string(out)); said == "" && (strings.Contains(s.code, "print") || strings.Contains(s.code, "Println") || strings.Contains(s.code, "console.log")) {
 				t.Error("it printed nothing")
+			}
+			if s.script != "" {
+				for _, err := range scripted.end() {
+					t.Error(err)
+				}
 			}
 		})
 	}
-	spans := proxy.stop(t)
+	spans := append(proxies[false].stop(t), proxies[true].stop(t)...)
 	for i, s := range all {
 		var mine []span
 		for _, one := range spans {
-			if at := one.Start.time(); at.After(runs[i].start) && at.Before(runs[i].end) {
+			at := one.Start.time()
+			if at.After(runs[i].start) && at.Before(runs[i].end) && one.text("spanwire.operation.kind") == "llm" {
 				mine = append(mine, one)
 			}
 		}
@@ -129,6 +147,37 @@ func TestSnippetsOfTheDocumentationRun(t *testing.T) {
 	}
 }
 
+// The page says with which versions its clients were tested.
+func TestTheVersionsOnThePageAreThePinnedOnes(t *testing.T) {
+	page, err := os.ReadFile("../docs/clients.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pins strings.Builder
+	for _, name := range []string{"python/requirements.txt", "node/package.json", "go.mod"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pins.Write(text)
+	}
+	rows := regexp.MustCompile("(?m)^\\| [^|]+, (Python|Node|Go) \\| `([^`]+)` (\\d+\\.\\d+) \\|").FindAllStringSubmatch(string(page), -1)
+	if len(rows) < 16 {
+		t.Fatalf("%d rows found: the pattern misses some", len(rows))
+	}
+	for _, row := range rows {
+		name, version := regexp.QuoteMeta(row[2]), regexp.QuoteMeta(row[3])
+		pin := map[string]string{
+			"Python": `(?m)^` + name + `==` + version + `\.`,
+			"Node":   `"` + name + `": "` + version + `\.`,
+			"Go":     `/` + name + `(/v\d+)? v` + version + `\.`,
+		}[row[1]]
+		if !regexp.MustCompile(pin).MatchString(pins.String()) {
+			t.Errorf("%s %s for %s is not what is pinned", row[2], row[3], row[1])
+		}
+	}
+}
+
 // A block of configuration on a page is one that the program takes.
 func TestConfigurationOfTheDocumentationIsValid(t *testing.T) {
 	all := blocks(t, "config")
@@ -137,6 +186,10 @@ func TestConfigurationOfTheDocumentationIsValid(t *testing.T) {
 	}
 	bin, err := buildProxy()
 	if err != nil {
+		t.Fatal(err)
+	}
+	profiles := filepath.Join(t.TempDir(), "aws")
+	if err := os.WriteFile(profiles, []byte("[profile llm]\nregion = us-east-1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range all {
@@ -148,6 +201,7 @@ func TestConfigurationOfTheDocumentationIsValid(t *testing.T) {
 			cmd := exec.Command(bin, "--check", "--config", config)
 			cmd.Dir = t.TempDir()
 			cmd.Env = append(os.Environ(), "GROQ_API_KEY=fake", "LANGFUSE_AUTH=fake",
+				"AWS_BEARER_TOKEN_BEDROCK=fake", "AWS_CONFIG_FILE="+profiles,
 				"AUDIT_KEY="+strings.Repeat("5a", 32), "CONTENT_KEY="+strings.Repeat("7c", 32), "REDACT_KEY="+strings.Repeat("x", 32))
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%v\n%s", err, out)
