@@ -129,7 +129,9 @@ func TestSignedBodyPastItsBound(t *testing.T) {
 		"chunked":       fmt.Sprintf("POST / HTTP/1.1\r\nHost: p\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(big), big),
 		"chunked, late": "POST / HTTP/1.1\r\nHost: p\r\nTransfer-Encoding: chunked\r\n\r\n" + strings.Repeat("1000\r\n"+strings.Repeat("y", 4096)+"\r\n", 17),
 	} {
-		r, _, err := b.dial().send(request).response("POST")
+		p := b.dial().send(request)
+		r, _, err := p.response("POST")
+		p.Close() // the proxy need not wait for more of it
 		if err != nil || r.StatusCode != 413 || r.Header.Get("X-Spanwire-Error") != "request_too_large" {
 			t.Errorf("%s: %v %v", name, r, err)
 		}
