@@ -245,7 +245,7 @@ func TestReadingCost(t *testing.T) {
 
 const readingHead = `# What reading a call costs
 
-Written by ` + "`make reading`" + `: CPU time, garbage collection included, the least of seven runs. A call is read from its heads and
+Written by ` + "`make reading`" + `: CPU time, garbage collection included, the least of 21 runs. A call is read from its heads and
 bodies to the record: watching the answer go by, which is on the data path, and all that is done off it. A stream has 200
 chunks, each written by itself; what a chunk costs is the difference to one of 1,200. The text that is kept grows by doubling.
 
@@ -263,8 +263,8 @@ func (v conversation) cost(tab *providers.Table, n int) (best spent) {
 	if n >= 0 {
 		pieces = v.stream(n)
 	}
-	times := 200_000 / (len(pieces) + 20)
-	for range 7 {
+	times := 60_000 / (len(pieces) + 20)
+	for range 21 {
 		runtime.GC()
 		before := cpu()
 		for range times {

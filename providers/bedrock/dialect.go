@@ -30,6 +30,11 @@ type Reading interface {
 	Finish(*llm.Call, *llm.Exchange) error
 }
 
+// teller is a guest that takes an event as its JSON, without a frame around it.
+type teller interface {
+	Event(data []byte, at time.Time)
+}
+
 // endpoint is what a path means.
 type endpoint uint8
 

@@ -162,6 +162,10 @@ func (r *Reader) chunk(payload []byte, at time.Time) bool {
 	if r.guest == nil {
 		return r.piece(data, at)
 	}
+	if g, ok := r.guest.(teller); ok {
+		g.Event(data, at)
+		return true
+	}
 	if bytes.IndexByte(data, '\n') >= 0 || bytes.IndexByte(data, '\r') >= 0 {
 		for i, c := range data {
 			if c == '\n' || c == '\r' {
