@@ -187,14 +187,15 @@ func (q *queue) close() {
 	}
 }
 
-// rest returns how many times the usual rest the reading of an item asks for.
-func (q *queue) rest(it item) float64 {
+// rest returns how many times the usual rest is due after an item of so many bytes,
+// with a large body or without.
+func (q *queue) rest(bytes int64, large bool) float64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
 	case q.closed:
 		return 0
-	case q.bytes > q.maxBytes/2-it.bytes && cap(it.ex.Request.Data) > smallBody:
+	case q.bytes > q.maxBytes/2-bytes && large:
 		return restPressed
 	}
 	return 1

@@ -27,7 +27,7 @@ func (r *Recorder) work(p pace) {
 		}
 		for i := range buf[:n] {
 			began := time.Now()
-			times := r.queue.rest(buf[i])
+			bytes, large := buf[i].bytes, cap(buf[i].ex.Request.Data) > smallBody
 			e := entry{buf[i], r.read(buf[i])}
 			buf[i] = item{} // the copies of the bodies may go
 			e.item.ex = nil
@@ -36,7 +36,7 @@ func (r *Recorder) work(p pace) {
 				r.finish(ready[k])
 			}
 			clear(ready)
-			p.add(time.Since(began), times)
+			p.add(time.Since(began), r.queue.rest(bytes, large))
 		}
 	}
 }
