@@ -70,7 +70,9 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 	if err != nil {
 		return fmt.Errorf("tokenizer: %w", err)
 	}
-	go tokenizer.Warm()
+	var warming sync.WaitGroup
+	warming.Go(tokenizer.Warm)
+	defer warming.Wait()
 	to, err := sinks(&cfg.Config, traces, s.sink, log)
 	if err != nil {
 		return errors.Join(err, traces.Close(ctx))
