@@ -56,8 +56,10 @@ accuracy: ## docs/accuracy.md: token counts against what recorded traffic report
 growth: ## docs/growth.md: how counting grows with a text, beside tiktoken-go
 	$(GO) test ./tokenizer -run='^TestGrowth$$' -count=1 -timeout=20m -args -growth="$(CURDIR)/docs/growth.md"
 
-runs: ## how well runs are rebuilt from recorded conversations
-	$(GO) test -count=1 -v -run TestRecordedRuns ./internal/runstest
+runs: ## how well runs are rebuilt from recorded conversations, by the spans that come out (SPANWIRE_DATA)
+	$(GO) test -count=1 -v -run TestRunsOfConversations ./cmd/proxy -args -recordings
+	$(GO) test -count=1 -v -run 'TestRecordedRuns' ./internal/runstest
+	$(GO) test -count=1 -v -run 'TestLongAgent|TestCostIsLinear' ./runs
 
 recordings: ## every recorded exchange and WebSocket through the proxy, in every way (SPANWIRE_DATA)
 	cd cmd/proxy && $(GO) test -run='^Test(Recordings|Sessions)$$' -count=1 -timeout=20m -args -recordings

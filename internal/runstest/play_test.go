@@ -13,15 +13,9 @@ import (
 	"github.com/spanwire/spanwire/runs"
 )
 
-// played is one call of a conversation as it was placed.
-type played struct {
-	conv, index int
-	call        *llm.Call
-}
-
 // play puts all conversations through one linker, taken in turns at random: the
 // order within each is kept. perKey gives every recording a key of its own.
-func play(t testing.TB, all []providerstest.Conversation, seed uint64, perKey bool) (map[string]played, *runs.Linker) {
+func play(t testing.TB, all []providerstest.Conversation, seed uint64, perKey bool) (map[string]providerstest.Placed, *runs.Linker) {
 	t.Helper()
 	table, err := providers.New(nil, "")
 	if err != nil {
@@ -31,7 +25,7 @@ func play(t testing.TB, all []providerstest.Conversation, seed uint64, perKey bo
 	linker := runs.New(runs.DefaultConfig())
 	at := make([]int, len(all))
 	open := rnd.Perm(len(all))
-	out := map[string]played{}
+	out := map[string]providerstest.Placed{}
 	now := time.Unix(1_800_000_000, 0)
 	for len(open) > 0 {
 		k := rnd.IntN(len(open))
@@ -49,7 +43,7 @@ func play(t testing.TB, all []providerstest.Conversation, seed uint64, perKey bo
 		c := read(t, table, all[conv].Exchanges[i], callID(conv, i), now)
 		c.Attribution = llm.Attribution{Key: key}
 		linker.Place(c)
-		out[c.ID] = played{conv, i, c}
+		out[c.ID] = providerstest.Placed{Conversation: conv, Index: i, Call: c}
 	}
 	return out, linker
 }
