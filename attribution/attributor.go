@@ -25,14 +25,14 @@ func New(cfg Config) *Attributor {
 	return a
 }
 
-// Attribute sets c.Attribution, c.Content, c.OmitInput, c.OmitOutput and
+// Attribute sets c.Attribution, c.Told, c.Content, c.OmitInput, c.OmitOutput and
 // c.Retry, adds the attributes user_agent.original and http.request.header.* to
 // c.Attrs, and a line to c.Problems for what could not be read. It reads the
 // request's headers, its target, and what the reader kept of the body in
 // c.Attrs. It keeps nothing of ex.
 func (a *Attributor) Attribute(c *llm.Call, ex *llm.Exchange) {
 	r := reading{call: c, to: &c.Attribution}
-	*r.to = llm.Attribution{}
+	*r.to, c.Told = llm.Attribution{}, llm.Told{}
 	var room [32]match
 	found := matches(room[:0], ex.RequestHeader)
 

@@ -16,7 +16,7 @@ type field struct {
 // useAnthropicUser is metadata.user_id, into which Claude Code puts more.
 // useMeanings stands for the pairs of metadata whose keys mean something.
 const (
-	useAnthropicUser = useCarry + 1 + iota
+	useAnthropicUser = useToldTools + 1 + iota
 	useMeanings
 )
 

@@ -22,7 +22,12 @@ const (
 	useTurn       // what Codex says of a turn, as JSON
 	useOriginator // the program, as Codex names it: an agent, and kept as it is
 	useBaggage
-	useCarry // kept as it is, as http.request.header.<name>
+	useCarry      // kept as it is, as http.request.header.<name>
+	useThread     // a session, and which of its agents calls
+	useToldAgent  // which agent of the session calls; kept, as those that follow
+	useToldParent // which one started it
+	useToldClass  // what the call is for
+	useToldTools  // how long tools took
 )
 
 // row is one header, or with "*" at the end of its name all that begin so.
@@ -55,22 +60,22 @@ var headers = []row{
 
 	// Claude Code.
 	{"x-claude-code-session-id", useSession, false},
-	{"x-claude-code-agent-id", useCarry, false},
-	{"x-claude-code-parent-agent-id", useCarry, false},
-	{"x-claude-code-request-class", useCarry, false},
+	{"x-claude-code-agent-id", useToldAgent, false},
+	{"x-claude-code-parent-agent-id", useToldParent, false},
+	{"x-claude-code-request-class", useToldClass, false},
 	{"x-claude-code-agent-type", useCarry, false},
 	{"x-claude-code-compaction", useCarry, false},
 	{"x-claude-code-context-compacted", useCarry, false},
-	{"x-claude-code-prev-tool-durations", useCarry, false},
+	{"x-claude-code-prev-tool-durations", useToldTools, false},
 
 	// Codex.
 	{"session-id", useSession, false},
 	{"session_id", useSession, false},
 	{"x-codex-turn-metadata", useTurn, false},
-	{"thread-id", useSession, false},
+	{"thread-id", useThread, false},
 	{"conversation_id", useSession, false},
 	{"originator", useOriginator, false},
-	{"x-codex-parent-thread-id", useCarry, false},
+	{"x-codex-parent-thread-id", useToldParent, false},
 	{"x-openai-subagent", useCarry, false},
 
 	// Helicone.

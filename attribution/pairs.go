@@ -138,6 +138,10 @@ func (r *reading) turn(value string) {
 			session = v
 		case "thread_id":
 			thread = v
+		case "turn_id":
+			set(&r.call.Told.Run, v)
+		case "request_kind":
+			r.told(useToldClass, v)
 		}
 	})
 	if !ok {
@@ -145,4 +149,5 @@ func (r *reading) turn(value string) {
 	}
 	r.session(session, source)
 	r.session(thread, source)
+	set(&r.call.Told.Agent, thread)
 }

@@ -72,7 +72,13 @@ func (r *reading) header(m match) {
 	case useOriginator:
 		set(&r.to.Agent, agentName(m.value))
 		r.carry(h.name, m.value)
+	case useThread:
+		r.session(m.value, h.name)
+		set(&r.call.Told.Agent, m.value)
 	case useCarry:
+		r.carry(h.name, m.value)
+	case useToldAgent, useToldParent, useToldClass, useToldTools:
+		r.told(h.use, m.value)
 		r.carry(h.name, m.value)
 	}
 }

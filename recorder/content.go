@@ -49,7 +49,7 @@ func dropParts(inferred []llm.Inferred) {
 	for i := range inferred {
 		for k := range inferred[i].Parts {
 			p := &inferred[i].Parts[k]
-			*p = llm.Part{Type: p.Type, ID: p.ID, Name: p.Name}
+			*p = llm.Part{Type: p.Type, ID: p.ID, Name: p.Name, Failed: p.Failed}
 		}
 	}
 }

@@ -25,12 +25,14 @@ type group struct {
 // asked is a tool call of the model.
 type asked struct {
 	id, name, args string
+	item           string // its other id, where it has one
 	sum            digest // of name and arguments
 }
 
 // result is the result of a tool call.
 type result struct {
 	id, name, text string
+	failed         bool
 }
 
 // readGroups reads messages by an allow-list; whatever is not on it (reasoning,
@@ -80,7 +82,7 @@ func (m *memo) take(g *group, p *llm.Part, name string) {
 		}
 	case llm.PartToolCall:
 		sum := m.call(p.Name, p.Arguments)
-		g.asked = append(g.asked, asked{p.ID, p.Name, p.Arguments, sum})
+		g.asked = append(g.asked, asked{id: p.ID, name: p.Name, args: p.Arguments, item: p.Item, sum: sum})
 		g.rest, g.any = append(g.rest, sum.marked('c')), true
 	case llm.PartToolCallResponse:
 		if g.model && g.withdraw(p.ID) {
@@ -89,7 +91,7 @@ func (m *memo) take(g *group, p *llm.Part, name string) {
 		if p.Name != "" {
 			name = p.Name
 		}
-		g.results = append(g.results, result{p.ID, name, p.Response})
+		g.results = append(g.results, result{p.ID, name, p.Response, p.Failed})
 		g.rest, g.any = append(g.rest, m.of('t', p.Response, plain).marked('r')), true
 	case llm.PartBlob, llm.PartURI, llm.PartFile:
 		g.rest, g.any = append(g.rest, chain(m.of('t', p.SHA256+p.Content, plain), 'm', m.of('t', p.URI+p.ID, plain))), true

@@ -22,6 +22,7 @@ type node struct {
 	spawned []*spawn    // runs that its tool calls started
 
 	caller  digest // of the explicit session; zero when there was none
+	agent   digest // of which of its agents; zero for the main one
 	setting setting
 	head    digest // of request and answer; zero when nothing was answered
 	request digest
@@ -85,6 +86,8 @@ const (
 	byResponse = 'R' // the id of the answer
 	byText     = 'T' // the answer alone
 	bySame     = 'S' // everything that was asked
+	byCaller   = 'E' // the session that its caller names
+	byTold     = 'W' // the run that its caller names
 )
 
 // index finds calls by digest, and forgets the oldest.

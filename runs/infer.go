@@ -53,7 +53,7 @@ func (x *index) tools(a *asking, p candidate, new []group, r *llm.Run) {
 				Operation: "execute_tool", Call: p.id, Start: p.ended, End: a.call.Start, Evidence: []string{evidence},
 				Parts: []llm.Part{
 					hide(llm.Part{Type: llm.PartToolCall, ID: call.id, Name: call.name, Arguments: call.args}, p.hidden),
-					{Type: llm.PartToolCallResponse, ID: res.id, Name: call.name, Response: res.text},
+					{Type: llm.PartToolCallResponse, ID: res.id, Name: call.name, Response: res.text, Failed: res.failed},
 				},
 				Confidence: confidence([]string{evidence}),
 			}
@@ -90,7 +90,7 @@ func (a *asking) argsOf(p candidate, call asked) string {
 
 func pair(calls []asked, used []bool, res result) (int, string) {
 	for i := range calls {
-		if !used[i] && sameID(calls[i].id, res.id) {
+		if !used[i] && (sameID(calls[i].id, res.id) || calls[i].item != "" && calls[i].item == res.id) {
 			return i, evTool
 		}
 	}
@@ -140,6 +140,13 @@ func (x *index) start(a *asking, n *node, r *llm.Run) {
 			}
 		}
 	}
+	words := from != nil
+	if asks, i := a.toldParent(from); asks != nil {
+		if asks != from {
+			from, at, tool, words = asks, i, asks.asked[i].id, false
+		}
+		r.Evidence = append(r.Evidence, evTold)
+	}
 	if from == nil {
 		return
 	}
@@ -148,7 +155,9 @@ func (x *index) start(a *asking, n *node, r *llm.Run) {
 		from.spawned = append(from.spawned, n.spawn)
 	}
 	r.ByCall, r.ByTool = from.id, tool
-	r.Evidence = append(r.Evidence, evArgument)
+	if words {
+		r.Evidence = append(r.Evidence, evArgument)
+	}
 	x.stats.SubAgents++
 }
 

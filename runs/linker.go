@@ -88,7 +88,7 @@ func (l *Linker) scopeOf(c *llm.Call) digest {
 }
 
 func (l *Linker) read(c *llm.Call, s *scope) *asking {
-	a := &asking{call: c, scope: s, groups: l.memo.readGroups(c.Input), session: digestOf([]byte(c.Attribution.Session))}
+	a := &asking{call: c, scope: s, groups: l.memo.readGroups(c.Input), session: digestOf([]byte(c.Attribution.Session)), agent: digestOf([]byte(c.Told.Agent))}
 	a.setting = setting{system: l.instructions(c), route: c.Route, model: c.RequestModel}
 	for _, t := range c.Tools {
 		d := chain(l.memo.of('t', t.Name, plain), 't', l.memo.of('t', t.Description, plain))
@@ -162,8 +162,18 @@ func (l *Linker) place(a *asking) {
 		of, before, r.Turn, n.spawn = again.of, again, again.turn, again.spawn
 		r.Evidence = append(r.Evidence, evRetry)
 	}
-	if found.node == nil && n.spawn == nil {
+	if told := l.index.toldRun(a); of == nil && told != nil {
+		of, r.Turn, n.spawn = told.of, told.turn+1, told.spawn
+		r.Evidence = append(r.Evidence, evTold)
+		if before == nil {
+			before = told
+		}
+	}
+	if found.node == nil && of == nil && n.spawn == nil && !c.Told.Aside {
 		l.index.start(a, n, r)
+	}
+	if of == nil && found.node == nil {
+		session = l.index.sessionOf(a, session)
 	}
 	used := l.index.retrieved(a, r)
 	if of == nil {
@@ -270,7 +280,7 @@ func (l *Linker) node(a *asking) *node {
 	c := a.call
 	n := &node{
 		id: c.ID, scope: a.scope, started: c.Start, answered: c.FirstByte, ended: c.End, setting: a.setting,
-		caller: a.session, request: a.request(), failed: failed(c),
+		caller: a.session, agent: a.agent, request: a.request(), failed: failed(c),
 	}
 	if n.answered.IsZero() {
 		n.answered = c.Start
@@ -282,7 +292,7 @@ func (l *Linker) node(a *asking) *node {
 				n.thought = g.thought
 			}
 			for _, k := range g.asked {
-				k.id, k.name, k.args = strings.Clone(k.id), strings.Clone(k.name), strings.Clone(k.args)
+				k.id, k.item, k.name, k.args = strings.Clone(k.id), strings.Clone(k.item), strings.Clone(k.name), strings.Clone(k.args)
 				n.asked = append(n.asked, k)
 			}
 		}
@@ -340,6 +350,7 @@ func failed(c *llm.Call) bool {
 func (l *Linker) remember(a *asking, n *node) {
 	l.index.add(n)
 	l.index.put(n, bySame, a.same())
+	l.index.putTold(a, n)
 	if a.call.ResponseID != "" {
 		l.index.put(n, byResponse, digestOf([]byte(a.call.ResponseID)))
 	}

@@ -30,6 +30,7 @@ type asking struct {
 	call    *llm.Call
 	scope   *scope
 	session digest // that the caller names; zero when it names none
+	agent   digest // which of its agents asks; zero for the main one
 	setting setting
 	groups  []group
 	seed    digest   // what the groups go on from
@@ -164,6 +165,8 @@ func (a *asking) guard(c candidate) string {
 	switch {
 	case a.session != none && c.caller != none && a.session != c.caller:
 		return guardSession
+	case a.session != none && a.session == c.caller && a.agent != c.agent:
+		return guardAgent
 	case !a.sharesIssued(c):
 		return guardIssued
 	case !a.sharesHeld(c):

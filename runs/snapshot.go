@@ -81,6 +81,7 @@ type savedCall struct {
 	Answered time.Time       `json:"answered"`
 	Ended    time.Time       `json:"ended"`
 	Caller   hexBytes        `json:"caller,omitempty"`
+	Agent    hexBytes        `json:"agent,omitempty"`
 	System   hexBytes        `json:"system,omitempty"`
 	Tools    hexBytes        `json:"tools,omitempty"`
 	Model    string          `json:"model,omitempty"`
@@ -99,6 +100,7 @@ type savedCall struct {
 
 type savedTool struct {
 	ID   string   `json:"id,omitempty"`
+	Item string   `json:"item,omitempty"`
 	Name string   `json:"name"`
 	Sum  hexBytes `json:"sum"`
 	Done bool     `json:"done,omitempty"`
@@ -179,13 +181,13 @@ func (l *Linker) snapshot() []savedLine {
 func (n *node) save() *savedCall {
 	s := &savedCall{
 		ID: n.id, Scope: saved(n.scope.seed), Run: n.of.id, Turn: n.turn, Trace: saved(n.span.Trace), Span: saved(n.span.Span),
-		Started: n.started, Answered: n.answered, Ended: n.ended, Caller: saved(n.caller),
+		Started: n.started, Answered: n.answered, Ended: n.ended, Caller: saved(n.caller), Agent: saved(n.agent),
 		System: saved(n.setting.system), Tools: saved(n.setting.tools), Model: n.setting.model, Route: n.setting.route,
 		Head: saved(n.head), Request: saved(n.request), Opening: saved(n.opening), Failed: n.failed, Refused: n.refused, Hidden: n.hidden,
 		Held: slices.Clone(n.held),
 	}
 	for i, k := range n.asked {
-		s.Asked = append(s.Asked, savedTool{k.id, k.name, saved(k.sum), n.done[i]})
+		s.Asked = append(s.Asked, savedTool{k.id, k.item, k.name, saved(k.sum), n.done[i]})
 	}
 	for id := range n.toolID {
 		s.ToolIDs = append(s.ToolIDs, id)
@@ -236,6 +238,7 @@ func (l *Linker) load(s *savedCall, of *run) {
 	copy(n.span.Trace[:], s.Trace)
 	copy(n.span.Span[:], s.Span)
 	copy(n.caller[:], s.Caller)
+	copy(n.agent[:], s.Agent)
 	copy(n.setting.system[:], s.System)
 	copy(n.setting.tools[:], s.Tools)
 	copy(n.head[:], s.Head)
@@ -245,7 +248,7 @@ func (l *Linker) load(s *savedCall, of *run) {
 	for _, k := range s.Asked {
 		var sum digest
 		copy(sum[:], k.Sum)
-		n.asked = append(n.asked, asked{id: k.ID, name: k.Name, sum: sum})
+		n.asked = append(n.asked, asked{id: k.ID, item: k.Item, name: k.Name, sum: sum})
 		n.done = append(n.done, k.Done)
 		waits = waits || !k.Done
 	}

@@ -90,6 +90,9 @@ func (e *encoder) inferred(c *llm.Call, inf *llm.Inferred) []byte {
 	start, end := timesOf(&llm.Call{Start: inf.Start, End: inf.End})
 	e.begin(place, nameOf(inf.Operation, call.Name), kind, start, end)
 	m.str(keyOperation, inf.Operation)
+	if result.Failed {
+		m.str(keyErrorType, toolFailed)
+	}
 	m.boolean(keyInferred, true)
 	m.strings(keyEvidence, inf.Evidence)
 	m.str(keyConfidence, inf.Confidence)
@@ -109,8 +112,15 @@ func (e *encoder) inferred(c *llm.Call, inf *llm.Inferred) []byte {
 		e.session(c)
 	}
 	e.attribution(c)
+	if result.Failed {
+		failed := llm.Call{ErrorType: toolFailed}
+		return e.finish(&failed, place)
+	}
 	return e.finish(nil, place)
 }
+
+// toolFailed is the error.type of a tool of which the client says that it failed.
+const toolFailed = "tool_error"
 
 // toolContent writes arguments or result of a tool, or what is known of one that
 // was left out.

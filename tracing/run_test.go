@@ -124,6 +124,10 @@ func TestSpansOfARun(t *testing.T) {
 	if got, _ := tool.attr("gen_ai.tool.call.result").(string); !strings.HasPrefix(got, "found") {
 		t.Errorf("result %q", got)
 	}
+	c.Run.Inferred[0].Parts[1].Failed = true
+	if s := exportedSpans(t, c)[0]; s.Status.Code != 2 || s.attr("error.type") != "tool_error" || tool.Status.Code != 0 {
+		t.Errorf("a tool that failed: %+v", s)
+	}
 	if retrieval.Name != "retrieval" || retrieval.Kind != 3 || retrieval.attr("spanwire.parent.call.id") != "call-e" {
 		t.Errorf("retrieval %+v", retrieval)
 	}

@@ -40,11 +40,11 @@ func TestRunsOfConversations(t *testing.T) {
 			}
 		}
 	}
-	f("one key", false, 99)
-	f("own keys", true, 100)
+	f("one key", false, 101)
+	f("own keys", true, 101)
 }
 
-const toolsLeast = 66
+const toolsLeast = 67
 
 // playConversations returns the calls as their spans tell of them.
 func playConversations(t *testing.T, all []providerstest.Conversation, seed uint64, perKey bool) map[string]providerstest.Placed {
