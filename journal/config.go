@@ -32,11 +32,14 @@ type Config struct {
 	MaxAge time.Duration `mapstructure:"max_age" yaml:"max_age"`
 	// SyncDelay is how long a batch waits for more calls before it is made durable.
 	SyncDelay time.Duration `mapstructure:"sync_delay" yaml:"sync_delay"`
+	// StrictTimeout is how long the end of an answer waits for its record in ModeStrict.
+	// The journal itself does not use it.
+	StrictTimeout time.Duration `mapstructure:"strict_timeout" yaml:"strict_timeout"`
 }
 
 // DefaultConfig returns the defaults. Dir has none.
 func DefaultConfig() Config {
-	return Config{Mode: ModeOff, SegmentBytes: 64 << 20, MaxBytes: 10 << 30, MaxAge: 7 * 24 * time.Hour}
+	return Config{Mode: ModeOff, SegmentBytes: 64 << 20, MaxBytes: 10 << 30, MaxAge: 7 * 24 * time.Hour, StrictTimeout: 5 * time.Second}
 }
 
 // Settings is what code sets of a [Journal].
@@ -54,6 +57,7 @@ type Settings struct {
 const (
 	minSegment = 64 << 10
 	maxDelay   = 10 * time.Second
+	maxStrict  = 10 * time.Minute
 )
 
 // Validate says everything that is wrong with c. Zero values are right: they mean
@@ -71,6 +75,8 @@ func (c Config) Validate() error {
 	bad(d.MaxBytes < 2*d.SegmentBytes, "max_bytes must be at least twice segment_bytes, which is %d: %d", d.SegmentBytes, c.MaxBytes)
 	bad(c.MaxAge < 0, "max_age must not be negative: %v", c.MaxAge)
 	bad(c.SyncDelay < 0 || c.SyncDelay > maxDelay, "sync_delay must be between 0s and %v: %v", maxDelay, c.SyncDelay)
+	bad(c.StrictTimeout < 0 || c.StrictTimeout > maxStrict || c.Mode == ModeStrict && c.StrictTimeout == 0,
+		"strict_timeout must be more than 0s and at most %v: %v", maxStrict, c.StrictTimeout)
 	return errors.Join(errs...)
 }
 

@@ -188,6 +188,8 @@ func (x *exchange) write(head, p []byte) error {
 	switch {
 	case x.filter != nil:
 		return x.writeFiltered(head, x.answer.content, x.answer.done)
+	case x.answer.done:
+		return x.writeTo(x.holdBack(head, p))
 	case len(head) > 0:
 		return writeAll(x.c.conn, head, p)
 	}

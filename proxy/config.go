@@ -62,6 +62,9 @@ type Recorder interface {
 type Settings struct {
 	Router   Router
 	Recorder Recorder
+	// Keeper, when set, gets the exchanges in the place of Recorder.Record, and callers
+	// the last byte of an answer only when it returns.
+	Keeper Keeper
 	// Directive says whether a request field is meant for a gateway and not for
 	// the provider. It is asked for each field on the data path. Nil means none is.
 	Directive func(name []byte) bool

@@ -54,6 +54,9 @@ func (x *exchange) writeFiltered(head []byte, content [][]byte, last bool) error
 	} else {
 		out = out[gap:]
 	}
+	if last {
+		head, out = x.holdBack(head, out)
+	}
 	return x.writeTo(head, out)
 }
 

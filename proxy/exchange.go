@@ -41,6 +41,7 @@ type exchange struct {
 	whole     []byte    // the content of the request body, when all of it is at hand
 	uploading chan uploaded
 	large     *[largeSize]byte // of the upload
+	held      holding          // for the keeper
 	signed    []byte           // the head to send, with its signature; nil: not signed
 
 	filter Filter // takes out of the answer what an edit brought into it; nil: verbatim
@@ -69,6 +70,7 @@ func (x *exchange) begin() {
 	x.first, x.taken = nil, 0
 	x.sent, x.deserted, x.timed, x.tunnelled, x.renew = false, false, false, false, time.Time{}
 	x.edited.at, x.edited.insert, x.edited.cut = 0, "", nil
+	x.held = holding{}
 	x.captured.reset(x.conf.CaptureRequestBytes)
 	x.ex = &llm.Exchange{
 		ID: id, Start: now,
@@ -263,9 +265,7 @@ func (x *exchange) finish() {
 	st.exchanges.Add(1)
 	st.active.Add(-1)
 	x.ex, x.captured.data, x.captured.tail, x.whole, x.edited.cut, x.signed = nil, nil, nil, nil, nil, nil
-	if !x.s.set.Recorder.Record(ex) {
-		st.unrecorded.Add(1)
-	}
+	x.record(ex)
 }
 
 // touch renews the idle deadlines of both sides. Deadlines cost a timer: they

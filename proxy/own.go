@@ -145,6 +145,7 @@ func (x *exchange) fail(f failure) bool {
 	if ex.Method != "HEAD" {
 		out = append(out, body...)
 	}
+	_, out = x.holdBack(nil, out)
 	_ = c.conn.SetWriteDeadline(time.Now().Add(5 * time.Second))
 	_, err := c.conn.Write(out)
 	_ = c.conn.SetWriteDeadline(time.Time{})
@@ -153,7 +154,10 @@ func (x *exchange) fail(f failure) bool {
 		ex.Ended = llm.EndClientGone
 		return false
 	}
-	if !again {
+	switch {
+	case x.held.has:
+		x.held.linger = !again
+	case !again:
 		c.linger()
 	}
 	return again

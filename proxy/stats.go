@@ -15,13 +15,14 @@ type Stats struct {
 	Timeouts      int64
 	Retries       int64 // silent retries on a fresh connection
 	Unrecorded    int64 // exchanges that the recorder had no room for
+	Unkept        int64 // answers that ended although their record was not durable yet
 	ObserverFault int64 // observers that panicked and were left out
 	RequestBytes  int64 // bodies relayed
 	ResponseBytes int64
 }
 
 type counters struct {
-	active, exchanges, refused, gone, cut, timeouts, retries, unrecorded, faults, in, out atomic.Int64
+	active, exchanges, refused, gone, cut, timeouts, retries, unrecorded, unkept, faults, in, out atomic.Int64
 }
 
 // Stats returns the counters as they are now.
@@ -35,7 +36,7 @@ func (s *Server) Stats() Stats {
 		Callers: callers, Active: c.active.Load(), UpstreamOpen: open, UpstreamIdle: idle,
 		Exchanges: c.exchanges.Load(), Refused: c.refused.Load(), ClientGone: c.gone.Load(),
 		UpstreamCut: c.cut.Load(), Timeouts: c.timeouts.Load(), Retries: c.retries.Load(),
-		Unrecorded: c.unrecorded.Load(), ObserverFault: c.faults.Load(),
+		Unrecorded: c.unrecorded.Load(), Unkept: c.unkept.Load(), ObserverFault: c.faults.Load(),
 		RequestBytes: c.in.Load(), ResponseBytes: c.out.Load(),
 	}
 }

@@ -23,6 +23,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if child() {
+		return
+	}
 	goleak.VerifyTestMain(m,
 		goleak.Cleanup(func(code int) {
 			if *everything {

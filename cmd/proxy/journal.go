@@ -57,9 +57,6 @@ func (c *Config) keys() (*sealed.Keys, error) {
 
 func (c *Config) validateJournal() error {
 	errs := []error{named("journal", c.Journal.Validate())}
-	if c.Journal.Mode == journal.ModeStrict {
-		errs = append(errs, errors.New("journal.mode: strict: this version does not hold answers back for the journal; use on"))
-	}
 	if c.DataDir == "" {
 		errs = append(errs, errors.New("data_dir: must name a folder"))
 	}
@@ -120,12 +117,17 @@ func followerOf(exporter string) string {
 type keeping struct {
 	journal *journal.Journal
 	traces  *tracing.Tracing
+	strict  *strict // nil: no answer waits
 }
 
 // Consume returns when the calls are durable. While the disk is full it waits.
 func (k keeping) Consume(ctx context.Context, calls []*llm.Call) error {
 	k.traces.Count(calls)
-	return k.journal.Consume(ctx, calls)
+	err := k.journal.Consume(ctx, calls)
+	if err == nil {
+		k.strict.durable(calls)
+	}
+	return err
 }
 
 // partingTime is what the exporters keep of the time to close for their last words.
@@ -144,15 +146,15 @@ func (k keeping) Close(ctx context.Context) error {
 }
 
 // sinks returns what the recorder hands calls to.
-func sinks(cfg *Config, traces *tracing.Tracing, extra recorder.Sink, log *slog.Logger) (out []recorder.NamedSink, err error) {
+func sinks(cfg *Config, traces *tracing.Tracing, extra recorder.Sink, wait *strict, log *slog.Logger) (out []recorder.NamedSink, err error) {
 	first := recorder.NamedSink{Name: "tracing", Sink: traces}
 	if cfg.journals() {
 		j, err := openJournal(cfg, traces, log)
 		if err != nil {
 			return nil, err
 		}
-		first = recorder.NamedSink{Name: "journal", Sink: keeping{j, traces}}
-		if err := publishJournal(traces, j); err != nil {
+		first = recorder.NamedSink{Name: "journal", Sink: keeping{j, traces, wait}}
+		if err := errors.Join(publishJournal(traces, j), wait.publish(traces)); err != nil {
 			return nil, errors.Join(fmt.Errorf("publish metrics: %w", err), j.Close(context.Background()))
 		}
 	}

@@ -200,7 +200,7 @@ func TestJournalConfigErrors(t *testing.T) {
 		}
 	}
 	f("journal: {mode: perhaps}", "mode", "off, on, strict")
-	f("journal: {mode: strict}", "journal.mode", "strict")
+	f("journal: {mode: strict, strict_timeout: 0s}", "strict_timeout")
 	f("journal: {segment_bytes: 1KiB}", "journal: segment_bytes")
 	f("journal: {max_bytes: 100MiB}", "journal: max_bytes")
 	f("journal: {max_age: -1h, sync_delay: 1h}", "max_age", "sync_delay")

@@ -29,6 +29,7 @@ func publish(t *tracing.Tracing, relay *proxy.Server, rec *recorder.Recorder) er
 	counter("spanwire.proxy.upstream_cut", "{exchange}", "Answers that broke off.", func(s proxy.Stats) int64 { return s.UpstreamCut })
 	counter("spanwire.proxy.timeouts", "{exchange}", "Exchanges that a timeout ended.", func(s proxy.Stats) int64 { return s.Timeouts })
 	counter("spanwire.proxy.retries", "{attempt}", "Requests sent once more because an idle connection had died.", func(s proxy.Stats) int64 { return s.Retries })
+	counter("spanwire.proxy.unkept", "{exchange}", "Answers that ended although their record was not durable yet, where the journal is strict.", func(s proxy.Stats) int64 { return s.Unkept })
 	counter("spanwire.proxy.unrecorded", "{exchange}", "Exchanges that the recorder had no room for.", func(s proxy.Stats) int64 { return s.Unrecorded })
 	counter("spanwire.proxy.observer.faults", "{fault}", "Readers of a response that failed and were left out.", func(s proxy.Stats) int64 { return s.ObserverFault })
 	counter("spanwire.proxy.request.size", "By", "Request bodies relayed.", func(s proxy.Stats) int64 { return s.RequestBytes })

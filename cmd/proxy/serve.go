@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spanwire/spanwire/journal"
 	"github.com/spanwire/spanwire/proxy"
 	"github.com/spanwire/spanwire/recorder"
 	"github.com/spanwire/spanwire/tokenizer"
@@ -73,7 +74,13 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 	var warming sync.WaitGroup
 	warming.Go(tokenizer.Warm)
 	defer warming.Wait()
-	to, err := sinks(&cfg.Config, traces, s.sink, log)
+	var wait *strict
+	reading := cfg.Recorder
+	if cfg.Journal.Mode == journal.ModeStrict {
+		wait = newStrict(cfg.Journal.StrictTimeout, log)
+		reading.BatchDelay = min(reading.BatchDelay, strictDelay)
+	}
+	to, err := sinks(&cfg.Config, traces, s.sink, wait, log)
 	if err != nil {
 		return errors.Join(err, traces.Close(ctx))
 	}
@@ -85,10 +92,12 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 	if linker != nil {
 		stages.Runs = linker
 	}
-	rec := recorder.New(cfg.Recorder, stages)
-	relay, err := proxy.New(cfg.Proxy, proxy.Settings{
-		Router: live, Recorder: rec, Directive: live.Directive, TLS: certs.config(cfg.Config), Log: log,
-	})
+	rec := recorder.New(reading, stages)
+	toRelay := proxy.Settings{Router: live, Recorder: rec, Directive: live.Directive, TLS: certs.config(cfg.Config), Log: log}
+	if wait != nil {
+		wait.rec, toRelay.Keeper = rec, wait
+	}
+	relay, err := proxy.New(cfg.Proxy, toRelay)
 	if err != nil {
 		return errors.Join(fmt.Errorf("start the relay: %w", err), rec.Close(ctx))
 	}
