@@ -1,6 +1,6 @@
 # What there is to run. `make check` before a commit; the rest when its folder
 # changed. None of the tests needs a key, Docker or a network beyond loopback;
-# `clients` installs the SDKs that it tests with.
+# `clients` and `frameworks` install what they test with.
 
 GO          ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -10,7 +10,7 @@ BENCH       ?= .
 COUNT       ?= 6
 IMAGE       ?= spanwire:$(VERSION)
 
-.PHONY: build check vet staticcheck tidy test race fuzz fuzz-long bench reading accuracy growth runs recordings collector clients demo image clean help
+.PHONY: build check vet staticcheck tidy test race fuzz fuzz-long bench reading accuracy growth runs recordings collector clients frameworks demo image clean help
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,10 @@ collector: ## spans into a real OpenTelemetry Collector (a large build the first
 clients: ## the official SDKs of the vendors, for Go, Python and Node, through the proxy
 	clients/setup
 	cd clients && $(GO) test -count=1
+
+frameworks: ## agent frameworks through the proxy, the tree of each; not in .ci/run: installing takes minutes
+	clients/setup frameworks
+	cd clients && $(GO) test -count=1 -run='^TestFrameworks$$' -args -frameworks $(if $(UPDATE),-update)
 
 demo: ## see what the product does: no key, no network
 	$(GO) run ./cmd/proxy --demo

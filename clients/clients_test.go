@@ -6,6 +6,7 @@ package clients
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,6 +20,7 @@ import (
 var installed struct{ python, node string }
 
 func TestMain(m *testing.M) {
+	flag.Parse()
 	if err := install(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -32,6 +34,11 @@ func TestMain(m *testing.M) {
 
 func install() error {
 	cmd := exec.Command("./setup")
+	scripts := "node"
+	if *frameworks {
+		cmd.Args = append(cmd.Args, "frameworks")
+		scripts = "frameworks/node"
+	}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, os.Stderr
 	if err := cmd.Run(); err != nil {
@@ -45,7 +52,7 @@ func install() error {
 			installed.node = where
 		}
 	}
-	return shareScripts()
+	return shareScripts(scripts)
 }
 
 // suites are what is tested, in the order of the tables.
@@ -55,6 +62,9 @@ var suites = []suite{
 }
 
 func TestClients(t *testing.T) {
+	if *frameworks {
+		t.Skip("the SDKs of vendors are NOT tested with -frameworks: run make clients")
+	}
 	tables := make([]matrix, len(suites))
 	var mu sync.Mutex
 	t.Run("suites", func(t *testing.T) { // ends when the parallel ones have

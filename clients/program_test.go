@@ -126,12 +126,12 @@ func environment(proxy *running) []string {
 
 // shareScripts copies Node's scripts beside the installed packages: modules are
 // looked up from where a script really is.
-func shareScripts() error {
-	scripts, err := filepath.Glob("node/*.mjs")
+func shareScripts(folder string) error {
+	scripts, err := filepath.Glob(filepath.Join(folder, "*.mjs"))
 	if err != nil {
 		return err
 	}
-	for _, script := range scripts {
+	for _, script := range append(scripts, "node/facts.mjs") {
 		data, err := os.ReadFile(script)
 		if err != nil {
 			return err

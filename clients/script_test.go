@@ -276,3 +276,10 @@ func amazonEvent(line []byte) []byte {
 	return eventstream.Append(nil, []byte(payload),
 		":message-type", "event", ":event-type", name, ":content-type", "application/json")
 }
+
+// said tells whether the last answer has this text.
+func (s *script) said(text string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return text != "" && s.at > 0 && bytes.Contains(s.turns[s.at-1].body, []byte(text))
+}
