@@ -18,6 +18,7 @@ type Linker struct {
 	stats Stats
 	book  *book
 	why   explanations
+	seeds map[[2]string]digest // of scopes that were asked for lately
 }
 
 // New makes a linker that remembers nothing yet. The zero Config stands for
@@ -84,7 +85,17 @@ func (l *Linker) Place(c *llm.Call) {
 
 // scopeOf is what a link never crosses.
 func (l *Linker) scopeOf(c *llm.Call) digest {
-	return chain(digestOf([]byte(c.Attribution.Key)), 's', digestOf([]byte(c.Attribution.Team)))
+	who := [2]string{c.Attribution.Key, c.Attribution.Team}
+	if d, ok := l.seeds[who]; ok {
+		return d
+	}
+	d := chain(digestOf([]byte(who[0])), 's', digestOf([]byte(who[1])))
+	const most = 1024
+	if l.seeds == nil || len(l.seeds) == most {
+		l.seeds = map[[2]string]digest{}
+	}
+	l.seeds[[2]string{strings.Clone(who[0]), strings.Clone(who[1])}] = d
+	return d
 }
 
 func (l *Linker) read(c *llm.Call, s *scope) *asking {

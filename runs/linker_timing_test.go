@@ -88,3 +88,15 @@ func BenchmarkLongAgent(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkSingleCall is a call that nothing comes before or after, as most are.
+func BenchmarkSingleCall(b *testing.B) {
+	linker := runs.New(runs.DefaultConfig())
+	in, out := []llm.Message{say("system", "You are brief."), user("What is the weather in Paris?")}, []llm.Message{model("It is 21 degrees in Paris.")}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		in[1].Parts[0].Content = fmt.Sprintf("What is the weather in Paris on day %d?", i)
+		at := began.Add(time.Duration(i) * time.Millisecond)
+		linker.Place(&llm.Call{ID: fmt.Sprint(i), Kind: llm.KindLLM, Operation: "chat", Status: 200, Start: at, FirstByte: at, End: at, Input: in, Output: out})
+	}
+}
