@@ -195,10 +195,7 @@ func (s *span) canonical(value string) string {
 	case email:
 		return strings.ToLower(value)
 	case phone:
-		if strings.HasPrefix(value, "00") {
-			value = value[2:]
-		}
-		return keep(value, digitByte)
+		return keep(strings.TrimPrefix(value, "00"), digitByte)
 	case card:
 		return keep(value, digitByte)
 	case iban, nationalID:
