@@ -172,7 +172,8 @@ func (g *group) start() string {
 const startSize = 256
 
 func startOf(s string) string {
-	b := plain(nil, s[:min(len(s), 4*startSize)])
+	var room [4 * startSize]byte
+	b := plain(room[:0], s[:min(len(s), 4*startSize)])
 	return string(b[:min(len(b), startSize)])
 }
 

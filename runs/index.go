@@ -120,6 +120,9 @@ func (x *index) putKey(n *node, key digest) {
 		b = slices.Delete(b, 0, 1)
 	}
 	x.byKey[key] = append(b, n)
+	if n.keys == nil {
+		n.keys = make([]digest, 0, 8) // few have more
+	}
 	n.keys = append(n.keys, key)
 	n.size += 96
 	x.bytes += 96
