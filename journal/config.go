@@ -12,6 +12,7 @@ import (
 
 // Modes of a journal.
 const (
+	ModeAuto   = "auto"   // on where there is something that needs it; for who opens journals
 	ModeOff    = "off"    // there is none: calls go straight to the sinks
 	ModeOn     = "on"     // calls are durable soon after they ended
 	ModeStrict = "strict" // calls are durable before their callers see the last byte
@@ -19,7 +20,7 @@ const (
 
 // Config is what users set of a [Journal].
 type Config struct {
-	// Mode is one of the modes. In ModeStrict a batch waits for nothing: SyncDelay
+	// Mode is one of the modes; Open looks at ModeStrict only. In ModeStrict a batch waits for nothing: SyncDelay
 	// is not used, and whoever appends while a batch is written shares the next.
 	Mode string `mapstructure:"mode" yaml:"mode"`
 	// Dir is the folder of the journal. It is made when it is not there.
@@ -39,7 +40,7 @@ type Config struct {
 
 // DefaultConfig returns the defaults. Dir has none.
 func DefaultConfig() Config {
-	return Config{Mode: ModeOff, SegmentBytes: 64 << 20, MaxBytes: 10 << 30, MaxAge: 7 * 24 * time.Hour, StrictTimeout: 5 * time.Second}
+	return Config{Mode: ModeAuto, SegmentBytes: 64 << 20, MaxBytes: 10 << 30, MaxAge: 7 * 24 * time.Hour, StrictTimeout: 5 * time.Second}
 }
 
 // Settings is what code sets of a [Journal].
@@ -69,7 +70,7 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	bad(c.Mode != "" && c.Mode != ModeOff && c.Mode != ModeOn && c.Mode != ModeStrict, "mode: %q is none of off, on, strict", c.Mode)
+	bad(c.Mode != "" && c.Mode != ModeAuto && c.Mode != ModeOff && c.Mode != ModeOn && c.Mode != ModeStrict, "mode: %q is none of auto, off, on, strict", c.Mode)
 	d := c.orDefaults()
 	bad(d.SegmentBytes < minSegment || d.SegmentBytes > 1<<30, "segment_bytes must be between %d and %d: %d", minSegment, 1<<30, c.SegmentBytes)
 	bad(d.MaxBytes < 2*d.SegmentBytes, "max_bytes must be at least twice segment_bytes, which is %d: %d", d.SegmentBytes, c.MaxBytes)

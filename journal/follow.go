@@ -30,6 +30,8 @@ const (
 type follower struct {
 	name    string
 	deliver Deliver
+	flush   func() error // nil: what deliver took is safe
+	pending uint64       // with flush: where the cursor goes when it has returned; of the goroutine
 	cursor  *cursor
 	reader  reader
 	ctx     context.Context // of deliver; done when closing takes too long
@@ -52,6 +54,17 @@ type follower struct {
 // the last calls that it took, or at the oldest record when there was none. It
 // runs until the journal is closed. The name becomes a file's.
 func (j *Journal) Follow(name string, deliver Deliver) error {
+	return j.follow(name, deliver, nil)
+}
+
+// FollowFlushed is [Journal.Follow] for who takes calls before they are safe with it:
+// the cursor moves on after flush has returned nil, every second while calls come.
+// What was taken and not flushed when the program ends comes again.
+func (j *Journal) FollowFlushed(name string, deliver Deliver, flush func() error) error {
+	return j.follow(name, deliver, flush)
+}
+
+func (j *Journal) follow(name string, deliver Deliver, flush func() error) error {
 	if !followerName.MatchString(name) {
 		return fmt.Errorf("follow journal: %q cannot be a name: use a-z, 0-9, dots, _ and -", name)
 	}
@@ -66,7 +79,7 @@ func (j *Journal) Follow(name string, deliver Deliver) error {
 		c.file.Close()
 		return fmt.Errorf("follow journal as %s: what waits for it cannot be read: %w; give that key beside the new one", name, err)
 	}
-	f := &follower{name: name, deliver: deliver, cursor: c, reader: reader{keys: j.set.Keys}, next: c.next, synced: c.next, done: make(chan struct{})}
+	f := &follower{name: name, deliver: deliver, flush: flush, cursor: c, reader: reader{keys: j.set.Keys}, next: c.next, synced: c.next, done: make(chan struct{})}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	f.stat.Name = name
 	j.mu.Lock()
@@ -137,7 +150,7 @@ func (f *follower) run(j *Journal) {
 		f.advance(j, b)
 	}
 	f.reader.close()
-	f.err = f.cursor.sync()
+	f.err = f.settle()
 	if err := f.cursor.file.Close(); f.err == nil {
 		f.err = err
 	}
@@ -211,7 +224,7 @@ const syncTime = time.Second
 
 // idle fires when a cursor that is not durable has been so for long enough.
 func (f *follower) idle() <-chan time.Time {
-	if !f.cursor.dirty {
+	if !f.cursor.dirty && f.pending <= f.cursor.next {
 		return nil
 	}
 	return time.After(syncTime)
@@ -273,7 +286,9 @@ func (f *follower) pause(j *Journal, err error, d time.Duration) bool {
 
 // advance moves the cursor behind a batch that was taken.
 func (f *follower) advance(j *Journal, b batch) {
-	if err := f.cursor.save(b.next); err != nil {
+	if f.flush != nil {
+		f.pending = b.next
+	} else if err := f.cursor.save(b.next); err != nil {
 		j.log.Error("the cursor of a follower cannot be written: it will get calls twice after a restart", "follower", f.name, "error", err)
 	}
 	j.mu.Lock()
@@ -292,9 +307,22 @@ func (f *follower) advance(j *Journal, b batch) {
 	}
 }
 
+// settle makes what was taken safe, and the cursor after it.
+func (f *follower) settle() error {
+	if f.flush != nil && f.pending > f.cursor.next {
+		if err := f.flush(); err != nil {
+			return fmt.Errorf("flush a follower: %w", err)
+		}
+		if err := f.cursor.save(f.pending); err != nil {
+			return err
+		}
+	}
+	return f.cursor.sync()
+}
+
 // sync makes the cursor durable.
 func (f *follower) sync(j *Journal) {
-	err := f.cursor.sync()
+	err := f.settle()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	f.syncing = time.Now()

@@ -44,8 +44,6 @@ func checkConfig(cfg loaded, s settings) error {
 	if len(exporters) == 0 {
 		fmt.Fprintln(s.stdout, "spans: nowhere (no exporter is configured)")
 	}
-	if cfg.journals() {
-		fmt.Fprintf(s.stdout, "journal: %s\n", cfg.journalDir())
-	}
+	fmt.Fprint(s.stdout, kept(cfg.Config))
 	return nil
 }

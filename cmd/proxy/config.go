@@ -21,6 +21,7 @@ import (
 	"github.com/spanwire/spanwire/redact"
 	"github.com/spanwire/spanwire/runs"
 	"github.com/spanwire/spanwire/signing"
+	"github.com/spanwire/spanwire/store"
 	"github.com/spanwire/spanwire/tokenizer"
 	"github.com/spanwire/spanwire/tracing"
 )
@@ -70,6 +71,7 @@ type Config struct {
 	Tracing   tracing.Config   `mapstructure:"tracing"`
 
 	DataDir string         `mapstructure:"data_dir"` // of everything that is kept
+	Store   store.Config   `mapstructure:"store"`
 	Journal journal.Config `mapstructure:"journal"`
 	Audit   struct {
 		Retention  time.Duration `mapstructure:"retention"`
@@ -231,7 +233,8 @@ func defaultConfig() Config {
 		Recorder:        recorder.DefaultConfig(),
 		Runs:            runs.DefaultConfig(),
 		Tracing:         tracing.DefaultConfig(),
-		DataDir:         "./spanwire-data",
+		DataDir:         defaultDataDir,
+		Store:           store.DefaultConfig(),
 		Journal:         journal.DefaultConfig(),
 	}
 	c.Timeouts.Connect = 10 * time.Second

@@ -45,6 +45,10 @@ func runDemo(ctx context.Context, cfg loaded, s settings, once bool) error {
 	}()
 
 	cfg = demoConfig(cfg, ln.Addr().String())
+	if cfg.DataDir, err = os.MkdirTemp("", "spanwire-demo-"); err != nil {
+		return fmt.Errorf("make a folder for the calls of the demo: %w", err)
+	}
+	defer os.RemoveAll(cfg.DataDir)
 	fmt.Fprintf(s.stdout, `Spanwire demo: an agent calls a model through the proxy.
 No key is needed and nothing leaves this machine: the model is a built-in provider.
 

@@ -17,6 +17,7 @@ import (
 	"github.com/spanwire/spanwire/journal"
 	"github.com/spanwire/spanwire/llm"
 	"github.com/spanwire/spanwire/recorder"
+	"github.com/spanwire/spanwire/store"
 	"github.com/spanwire/spanwire/tracing"
 )
 
@@ -29,7 +30,15 @@ func (c *Config) journalDir() string {
 }
 
 // journals says whether calls go through a journal.
-func (c *Config) journals() bool { return c.Journal.Mode != journal.ModeOff }
+func (c *Config) journals() bool {
+	switch c.Journal.Mode {
+	case journal.ModeOff:
+		return false
+	case journal.ModeAuto:
+		return c.stores()
+	}
+	return true
+}
 
 // signingKey returns what checkpoints are signed with, or nil when none is configured.
 func (c *Config) signingKey() (ed25519.PrivateKey, error) {
@@ -57,9 +66,6 @@ func (c *Config) keys() (*sealed.Keys, error) {
 
 func (c *Config) validateJournal() error {
 	errs := []error{named("journal", c.Journal.Validate())}
-	if c.DataDir == "" {
-		errs = append(errs, errors.New("data_dir: must name a folder"))
-	}
 	if c.Audit.Retention < 0 {
 		errs = append(errs, errors.New("audit.retention: must not be negative"))
 	}
@@ -69,8 +75,9 @@ func (c *Config) validateJournal() error {
 	return errors.Join(append(errs, named("encryption.key", err))...)
 }
 
-// openJournal opens the journal and lets each exporter follow it.
-func openJournal(cfg *Config, traces *tracing.Tracing, log *slog.Logger) (*journal.Journal, error) {
+// openJournal opens the journal and lets the store, if there is one, and each exporter
+// follow it.
+func openJournal(cfg *Config, traces *tracing.Tracing, keeps *store.Store, log *slog.Logger) (*journal.Journal, error) {
 	key, err := cfg.signingKey()
 	if err != nil {
 		return nil, fmt.Errorf("audit.signing_key: %w", err)
@@ -84,6 +91,11 @@ func openJournal(cfg *Config, traces *tracing.Tracing, log *slog.Logger) (*journ
 	j, err := journal.Open(c, journal.Settings{Retention: cfg.Audit.Retention, SigningKey: key, Keys: keys, Log: log})
 	if err != nil {
 		return nil, err
+	}
+	if keeps != nil {
+		if err := followStore(j, keeps); err != nil {
+			return nil, errors.Join(err, j.Close(context.Background()))
+		}
 	}
 	for _, name := range traces.Names() {
 		err := j.Follow(followerOf(name), func(ctx context.Context, calls []*llm.Call) error {
@@ -116,6 +128,7 @@ func followerOf(exporter string) string {
 // made durable, and go to the exporters from there.
 type keeping struct {
 	journal *journal.Journal
+	store   *store.Store // nil when there is none
 	traces  *tracing.Tracing
 	strict  *strict // nil: no answer waits
 }
@@ -142,27 +155,54 @@ func (k keeping) Close(ctx context.Context) error {
 	}
 	defer cancel()
 	err := k.journal.Close(followers)
+	if k.store != nil {
+		err = errors.Join(err, k.store.Close(ctx))
+	}
 	return errors.Join(err, k.traces.Close(ctx))
 }
 
-// sinks returns what the recorder hands calls to.
-func sinks(cfg *Config, traces *tracing.Tracing, extra recorder.Sink, wait *strict, log *slog.Logger) (out []recorder.NamedSink, err error) {
-	first := recorder.NamedSink{Name: "tracing", Sink: traces}
-	if cfg.journals() {
-		j, err := openJournal(cfg, traces, log)
+// sinks returns what the recorder hands calls to, and the store when there is one.
+func sinks(cfg *Config, traces *tracing.Tracing, extra recorder.Sink, wait *strict, log *slog.Logger) (out []recorder.NamedSink, keeps *store.Store, err error) {
+	opened := func() error { return nil } // undoes what was opened
+	defer func() {
 		if err != nil {
-			return nil, err
+			err = errors.Join(err, opened())
 		}
-		first = recorder.NamedSink{Name: "journal", Sink: keeping{j, traces, wait}}
-		if err := errors.Join(publishJournal(traces, j), wait.publish(traces)); err != nil {
-			return nil, errors.Join(fmt.Errorf("publish metrics: %w", err), j.Close(context.Background()))
+	}()
+	if err := withoutDisk(cfg, log); err != nil {
+		return nil, nil, err
+	}
+	if cfg.stores() {
+		if keeps, err = openStore(cfg, log); err != nil {
+			return nil, nil, err
+		}
+		opened = func() error { return keeps.Close(context.Background()) }
+		if err := publishStore(traces, keeps); err != nil {
+			return nil, nil, fmt.Errorf("publish metrics: %w", err)
 		}
 	}
-	out = append(out, first)
+	switch {
+	case cfg.journals():
+		j, err := openJournal(cfg, traces, keeps, log)
+		if err != nil {
+			return nil, nil, err
+		}
+		before := opened
+		opened = func() error { return errors.Join(j.Close(context.Background()), before()) }
+		out = append(out, recorder.NamedSink{Name: "journal", Sink: keeping{j, keeps, traces, wait}})
+		if err := errors.Join(publishJournal(traces, j), wait.publish(traces)); err != nil {
+			return nil, nil, fmt.Errorf("publish metrics: %w", err)
+		}
+	default:
+		out = append(out, recorder.NamedSink{Name: "tracing", Sink: traces})
+		if keeps != nil {
+			out = append(out, recorder.NamedSink{Name: "store", Sink: direct{keeps}})
+		}
+	}
 	if extra != nil {
 		out = append(out, recorder.NamedSink{Name: "extra", Sink: extra})
 	}
-	return out, nil
+	return out, keeps, nil
 }
 
 // publishJournal makes the counts of the journal metrics.

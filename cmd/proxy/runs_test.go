@@ -69,7 +69,7 @@ func TestRunsAreSwitchedOff(t *testing.T) {
 	if got := tree(t, dir); strings.Contains(got, "─") || strings.Contains(got, "invoke_agent") || strings.Count(got, "\n") != 4 {
 		t.Errorf("got\n%s", got)
 	}
-	if _, err := os.Stat(filepath.Join(dir, "data")); err == nil {
+	if _, err := os.Stat(filepath.Join(dir, "data", "runs.jsonl")); err == nil {
 		t.Error("something was kept")
 	}
 }

@@ -80,7 +80,7 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 		wait = newStrict(cfg.Journal.StrictTimeout, log)
 		reading.BatchDelay = min(reading.BatchDelay, strictDelay)
 	}
-	to, err := sinks(&cfg.Config, traces, s.sink, wait, log)
+	to, _, err := sinks(&cfg.Config, traces, s.sink, wait, log)
 	if err != nil {
 		return errors.Join(err, traces.Close(ctx))
 	}
@@ -239,9 +239,7 @@ func greet(out io.Writer, cfg loaded, at addresses, exporters []string) {
 	for _, e := range exporters {
 		fmt.Fprintf(&b, "spans: %s\n", e)
 	}
-	if cfg.journals() {
-		fmt.Fprintf(&b, "journal: %s\n", cfg.journalDir())
-	}
+	b.WriteString(kept(cfg.Config))
 	fmt.Fprintf(&b, "\n  export OPENAI_BASE_URL=%s/v1\n\n", url)
 	_, _ = io.WriteString(out, b.String()) // nobody may be reading
 }

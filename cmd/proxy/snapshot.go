@@ -50,9 +50,10 @@ type snapshots struct {
 	ended  sync.WaitGroup
 }
 
-// keepRuns starts writing snapshots; it returns nil when there are none to write.
+// keepRuns starts writing snapshots; it returns nil when there are none to write. Who
+// wants nothing kept of calls wants nothing kept of what links them.
 func keepRuns(cfg Config, l *runs.Linker, log *slog.Logger) *snapshots {
-	if l == nil || cfg.Runs.Snapshot == 0 {
+	if l == nil || cfg.Runs.Snapshot == 0 || !cfg.stores() && !cfg.journals() {
 		return nil
 	}
 	s := &snapshots{linker: l, file: cfg.runsFile(), log: log, done: make(chan struct{})}

@@ -66,6 +66,7 @@ func (c *Config) validate() error {
 	check("recorder", c.Recorder.Validate())
 	check("runs", c.Runs.Validate())
 	check("tracing", c.Tracing.Validate())
+	check("", c.validateStore())
 	check("", c.validateJournal())
 	return errors.Join(errs...)
 }

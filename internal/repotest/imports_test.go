@@ -90,6 +90,7 @@ var table = map[string]pkg{
 	// The only one that knows them all; nobody imports it.
 	"cmd/proxy": {level: 7, ours: []string{
 		"llm", "attribution", "journal", "pricing", "tokenizer", "providers", "runs", "tracing", "proxy", "redact", "recorder", "signing",
+		"store",
 		"internal/encoding", "internal/fakellm", "internal/sealed",
 	}},
 }
