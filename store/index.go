@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -79,6 +80,20 @@ func rest(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// Index brings the full text up to date and returns then. The store does it by itself.
+func (s *Store) Index(ctx context.Context) error {
+	days, err := listDays(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, day := range days {
+		if err := s.indexDay(ctx, day); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("index %s: %w", day, err)
+		}
+	}
+	return nil
+}
+
 func (s *Store) indexDay(ctx context.Context, day string) error {
 	if _, err := os.Stat(s.path(day, bodiesSuffix)); err != nil {
 		return err
@@ -131,7 +146,7 @@ func (s *Store) indexSome(ctx context.Context, day string, fts *sqlite.Conn) (n 
 			last = n
 			var t string
 			if t, err = b.fresh(n); err == nil && t != "" {
-				texts = append(texts, text{n, t})
+				texts = append(texts, text{n, searchable(t)})
 			}
 		}
 		return err
@@ -175,7 +190,7 @@ func (b *bodies) fresh(n int64) (string, error) {
 		}
 	}
 	delete(b.rows, n)
-	return searchable(textOf(&c)), nil
+	return textOf(&c), nil
 }
 
 // textOf returns everything that was said in a call, as plain text.
@@ -197,19 +212,27 @@ func textOf(c *llm.Call) string {
 			}
 		}
 	}
-	return b.String()
+	return strings.Join(strings.Fields(strings.ToValidUTF8(b.String(), " ")), " ")
 }
 
-// searchable returns a text without what nobody searches: words that are no words.
+// searchable returns a text for the index: without what nobody searches, words that
+// are no words, and with blanks between the signs of scripts that have none.
 func searchable(s string) string {
-	s = strings.ToValidUTF8(s, " ")
 	var b strings.Builder
 	b.Grow(len(s))
 	for word := range strings.FieldsFuncSeq(s, func(r rune) bool { return r <= ' ' || r == '"' || r == '\\' || r == ',' }) {
 		if len(word) > mostWord && !strings.ContainsAny(word, "/.-_:;()[]{}=<>") && ascii(word) {
 			continue
 		}
-		b.WriteString(word)
+		for _, r := range word {
+			if unspaced(r) {
+				b.WriteByte(' ')
+				b.WriteRune(r)
+				b.WriteByte(' ')
+				continue
+			}
+			b.WriteRune(r)
+		}
 		b.WriteByte(' ')
 	}
 	return b.String()

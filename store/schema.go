@@ -66,9 +66,9 @@ CREATE VIEW call_text AS SELECT n, CASE typeof(id) WHEN 'blob' THEN lower(hex(id
 `
 
 // usageTable holds sums: of each hour in a day's file, of each day in meta.db. A row
-// is of one combination of values. With axis ” all calls are split by team, model,
+// is of one combination of values. With an empty axis all calls are split by team, model,
 // provider, operation, outcome and sources; with another axis (user, key, agent, tag)
-// they are split by its value and by team only, the other columns being 0.
+// they are split by its value, by team and by outcome only, the other columns being 0.
 const usageTable = `
 CREATE TABLE usage (
  at INTEGER NOT NULL, axis TEXT NOT NULL, value INTEGER NOT NULL, team INTEGER NOT NULL, model INTEGER NOT NULL, provider INTEGER NOT NULL,
