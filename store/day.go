@@ -40,6 +40,9 @@ func parseDay(name string) (time.Time, bool) {
 	return t, err == nil
 }
 
+// dayName returns the day that begins so many seconds after 1970.
+func dayName(at int64) string { return time.Unix(at, 0).UTC().Format(time.DateOnly) }
+
 // writing is the files of a day that is written to. Used by one goroutine.
 type writing struct {
 	name   string

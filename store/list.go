@@ -274,7 +274,7 @@ func (r *Reader) togetherOn(ctx context.Context, day string, f *llm.Filter, limi
 		if err != nil || w.none {
 			return err
 		}
-		sql := "SELECT call.n, facts, " + costColumns + " FROM call" + w.String() + " ORDER BY call.start DESC, call.n DESC LIMIT ?"
+		sql := "SELECT call.n, facts FROM call" + w.String() + " ORDER BY call.start DESC, call.n DESC LIMIT ?"
 		return queryOnce(c, sql, func(st *sqlite.Stmt) error {
 			call, err := readFacts(st, 1)
 			rows = append(rows, numbered{st.ColumnInt64(0), call})

@@ -69,7 +69,7 @@ func (r *Reader) callOf(ctx context.Context, day, id string) (*llm.Call, error) 
 		if key == nil {
 			key = ""
 		}
-		return query(conn, "SELECT n, facts, "+costColumns+" FROM call WHERE id = ?", func(st *sqlite.Stmt) (err error) {
+		return query(conn, "SELECT n, facts FROM call WHERE id = ?", func(st *sqlite.Stmt) (err error) {
 			n = st.ColumnInt64(0)
 			c, err = readFacts(st, 1)
 			return err
@@ -90,17 +90,15 @@ type numbered struct {
 	call *llm.Call
 }
 
-// costColumns follow the facts where a call is read: what was priced anew is not in
-// the facts.
-const costColumns = "cost, (SELECT value FROM dict WHERE id = cost_source), (SELECT value FROM dict WHERE id = cost_status), cost_was"
+// readFacts reads the column of the facts.
+func readFacts(st *sqlite.Stmt, at int) (*llm.Call, error) { return decodeFacts(column(st, at)) }
 
-// readFacts reads the column of the facts and those of costColumns after it.
-func readFacts(st *sqlite.Stmt, at int) (*llm.Call, error) {
-	b, err := expand(column(st, at))
+func decodeFacts(b []byte) (*llm.Call, error) {
+	plain, err := expand(b)
 	if err != nil {
 		return nil, err
 	}
-	return callrecord.DecodeFacts(b)
+	return callrecord.DecodeFacts(plain)
 }
 
 // fill puts what was said back into calls of one day.

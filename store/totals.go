@@ -134,7 +134,7 @@ func (a *adding) summed(ctx context.Context) (map[string]bool, error) {
 			w.params[i] = w.params[i].(int64) / int64(time.Second)
 		}
 		err = queryOnce(c, "SELECT at FROM sealed"+w.String(), func(st *sqlite.Stmt) error {
-			done[time.Unix(st.ColumnInt64(0), 0).UTC().Format(time.DateOnly)] = true
+			done[dayName(st.ColumnInt64(0))] = true
 			return nil
 		}, w.params...)
 		if err != nil || len(done) == 0 {

@@ -132,7 +132,7 @@ something was changed, let through or hidden.`,
 			}
 			return healthcheck(cmd.Context(), cfg.Admin)
 		},
-	}, auditCommand(load), pricesCommand(load), runsCommand(load, s))
+	}, auditCommand(load), pricesCommand(load), callsCommand(load), callCommand(load), storeCommand(load), backupCommand(load), repriceCommand(load), runsCommand(load, s))
 	return root
 }
 

@@ -1,0 +1,278 @@
+package store_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spanwire/spanwire/internal/sinktest"
+	"github.com/spanwire/spanwire/llm"
+	"github.com/spanwire/spanwire/store"
+)
+
+func check(t testing.TB, r *store.Reader) store.Report {
+	t.Helper()
+	rep, err := r.Check(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rep
+}
+
+func TestCheckFindsNothingWrong(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	keep(t, s, traffic(200)...)
+	keep(t, s, run(5000))
+	for i, c := range sinktest.Hostile() {
+		c.ID = sinktest.ID(6000 + i)
+		keep(t, s, c)
+	}
+	if err := s.Tidy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rep := check(t, s.Reader)
+	if len(rep.Problems) > 0 || rep.Calls != 201+int64(len(sinktest.Hostile())) || rep.Pieces == 0 || rep.Spoken < 201 {
+		t.Errorf("%+v", rep)
+	}
+}
+
+func TestCheckFindsDamage(t *testing.T) {
+	f := func(want, suffix, sql string) {
+		t.Helper()
+		dir := t.TempDir()
+		s := open(t, dir)
+		keep(t, s, numbered(0, 20)...)
+		shut(t, s)
+		number(t, dayFile(dir, suffix), sql)
+		r, err := store.OpenReader(dir, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		if rep := check(t, r); !strings.Contains(strings.Join(rep.Problems, "\n"), want) {
+			t.Errorf("%s: the problems are %q", sql, rep.Problems)
+		}
+	}
+	f("the totals are those of 20 calls", ".db", "DELETE FROM call WHERE n = 7")
+	f("costs", ".db", "UPDATE call SET cost = 1 WHERE n = 7")
+	f("call 00000000-0000-7000-8000-000000000006", ".db", "UPDATE call SET facts = x'00' WHERE n = 7")
+	f("says that it is", ".db", "UPDATE call SET id = x'000102030405060708090a0b0c0d0e0f' WHERE n = 7")
+	f("a piece is missing", ".bodies.db", "DELETE FROM said WHERE n = 1")
+	f("not what its digest says", ".bodies.db", "UPDATE piece SET hash = x'00' WHERE id = 2 << 24")
+	f("call number 3", ".bodies.db", "UPDATE said SET manifest = x'ff' WHERE n = 3")
+}
+
+func TestBackupIsAStore(t *testing.T) {
+	dir, to := t.TempDir(), filepath.Join(t.TempDir(), "backup")
+	s := open(t, dir)
+	calls := traffic(300)
+	keep(t, s, calls[:200]...)
+	if err := errors.Join(s.Index(t.Context()), s.Tidy(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	keep(t, s, calls[200:]...)
+	n, err := s.Backup(t.Context(), to)
+	if err != nil || n < 7 {
+		t.Fatalf("%d files, %v", n, err)
+	}
+	keep(t, s, sinktest.Call(8000)) // after it
+	if _, err := s.Backup(t.Context(), to); err == nil || !strings.Contains(err.Error(), "not empty") {
+		t.Errorf("over another backup: %v", err)
+	}
+	b := open(t, to) // restored
+	if rep := check(t, b.Reader); rep.Calls != 300 || len(rep.Problems) > 0 {
+		t.Errorf("%+v", rep)
+	}
+	for _, c := range calls {
+		if got := get(t, b.Reader, c.ID); !same(got, c) {
+			t.Fatalf("came back as\n%+v\nwant\n%+v", got, c)
+		}
+	}
+	keep(t, b, sinktest.Call(8001))
+}
+
+func TestReprice(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	calls := traffic(300)
+	keep(t, s, calls...)
+	if err := s.Tidy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	from := noon().Add(-24 * time.Hour).Truncate(24 * time.Hour)
+	price := func(c *llm.Call) {
+		if in, ok := c.Usage.Input(); ok {
+			c.Cost = llm.Cost{Total: llm.PicoUSD(in) * 1000, Input: llm.PicoUSD(in) * 1000, Source: llm.CostOverride, Status: llm.CostOK}
+		} else {
+			c.Cost = llm.Cost{Source: llm.CostUnset, Status: llm.CostNoUsage}
+		}
+	}
+	tried, err := s.Reprice(t.Context(), from, price, true)
+	if err != nil || tried.Changed == 0 {
+		t.Fatalf("%+v, %v", tried, err)
+	}
+	var sum llm.PicoUSD
+	for _, c := range calls {
+		if c.Cost.Known() {
+			sum += c.Cost.Total
+		}
+	}
+	total := func() llm.PicoUSD {
+		t.Helper()
+		got, err := s.Totals(t.Context(), llm.TotalsQuery{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got[0].Cost
+	}
+	if got := total(); got != sum {
+		t.Errorf("after trying only the total is %v, want %v", got, sum)
+	}
+	done, err := s.Reprice(t.Context(), from, price, false)
+	if err != nil || done != tried {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	was := map[string]llm.Cost{}
+	sum = 0
+	for _, c := range calls {
+		was[c.ID] = c.Cost
+		if !c.Start.Before(from) {
+			price(c)
+		}
+		if c.Cost.Known() {
+			sum += c.Cost.Total
+		}
+	}
+	for _, when := range []string{"at once", "after days were summed up"} {
+		if got := total(); got != sum {
+			t.Errorf("%s: the total is %v, want %v", when, got, sum)
+		}
+		for i, f := range filters() {
+			checkTotals(t, when, s.Reader, llm.TotalsQuery{Filter: f, By: []llm.Dimension{llm.DimTeam, llm.DimCostSource}, Bucket: llm.BucketDay, Limit: 1000}, calls)
+			_ = i
+		}
+		if err := s.Tidy(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	page, err := s.Calls(t.Context(), llm.Filter{From: from}, "", 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range page.Calls {
+		if old := was[row.ID]; row.CostWas.Known != old.Known() || old.Known() && row.CostWas.N != int64(old.Total) {
+			t.Errorf("call %s cost %v before, and the row says %+v", row.ID, old, row.CostWas)
+		}
+	}
+	if rep := check(t, s.Reader); len(rep.Problems) > 0 {
+		t.Errorf("%q", rep.Problems)
+	}
+	if again, err := s.Reprice(t.Context(), from, price, false); err != nil || again.Changed != 0 {
+		t.Errorf("once more: %+v, %v", again, err)
+	}
+}
+
+// Files of old days go: bodies first, then calls; their totals stay until they are
+// old as well.
+func TestOldDaysGo(t *testing.T) {
+	dir := t.TempDir()
+	now := noon()
+	s := open(t, dir, func(c *store.Config, set *store.Settings) {
+		c.KeepBodies, c.KeepCalls, c.KeepTotals = 2*24*time.Hour, 5*24*time.Hour, 10*24*time.Hour
+		set.Now = func() time.Time { return now }
+	})
+	for i := range 8 {
+		c := sinktest.Call(i)
+		now = noon().Add(time.Duration(i) * 24 * time.Hour)
+		c.Start, c.End = now, now.Add(time.Second)
+		keep(t, s, c)
+		if err := s.Tidy(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files := func(pattern string) int {
+		t.Helper()
+		found, err := filepath.Glob(filepath.Join(dir, "calls", pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found)
+	}
+	if calls, bodies := files("????-??-??.db"), files("*.bodies.db"); calls != 6 || bodies != 3 {
+		t.Errorf("there are calls of %d days and bodies of %d", calls, bodies)
+	}
+	got, err := s.Totals(t.Context(), llm.TotalsQuery{})
+	if err != nil || got[0].Calls != 8 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if c := get(t, s.Reader, sinktest.ID(3)); c.Input != nil || c.Usage == (llm.Usage{}) {
+		t.Errorf("a call whose bodies are gone: %+v", c)
+	}
+	page, err := s.Calls(t.Context(), llm.Filter{}, "", 0)
+	if err != nil || len(page.Calls) != 6 || page.Calls[0].Preview == "" || page.Calls[5].Preview != "" {
+		t.Errorf("%+v, %v", page, err)
+	}
+	// A call that comes after its day went is counted, and makes no day anew.
+	late := sinktest.Call(1)
+	late.Start = noon().Add(24 * time.Hour)
+	keep(t, s, late)
+	if files("????-??-??.db") != 6 || s.Stats().Expired != 1 {
+		t.Errorf("a late call: %+v", s.Stats())
+	}
+	// Bodies of a day whose bodies are gone are not kept.
+	late = sinktest.Call(90)
+	late.Start = noon().Add(3 * 24 * time.Hour)
+	keep(t, s, late)
+	if files("*.bodies.db") != 3 || len(stored(t, dir)) != 7 {
+		t.Error("a late call brought bodies back")
+	}
+	now = now.Add(8 * 24 * time.Hour)
+	if err := s.Tidy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err = s.Totals(t.Context(), llm.TotalsQuery{}); err != nil || got[0].Calls >= 9 || got[0].Calls == 0 {
+		t.Errorf("totals that are old: %+v, %v", got, err)
+	}
+	if files("*") != 0 {
+		t.Errorf("%d files are left", files("*"))
+	}
+}
+
+func TestSizeIsBounded(t *testing.T) {
+	dir := t.TempDir()
+	now := noon()
+	s := open(t, dir, func(c *store.Config, set *store.Settings) {
+		c.MaxBytes = 64 << 20
+		set.Now = func() time.Time { return now }
+	})
+	for i := range 5 {
+		now = noon().Add(time.Duration(i) * 24 * time.Hour)
+		c := sinktest.Call(i)
+		c.Start = now
+		keep(t, s, c)
+		// As large as a day of many calls, without writing it.
+		name := filepath.Join(dir, "calls", now.Format(time.DateOnly)+".bodies.db")
+		if i < 4 {
+			if err := os.Truncate(name, 30<<20); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := s.Tidy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.Stats().Bytes; n > 64<<20 {
+		t.Errorf("%d bytes are left", n)
+	}
+	if n := len(stored(t, dir)); n != 5 {
+		t.Errorf("%d calls are left", n)
+	}
+	found, err := filepath.Glob(filepath.Join(dir, "calls", "*.bodies.db"))
+	if err != nil || len(found) == 5 || len(found) == 0 || !strings.Contains(found[len(found)-1], "2026-11-25") || strings.Contains(found[0], "2026-11-21") {
+		t.Errorf("bodies are left of %v", found) // the oldest go first
+	}
+}

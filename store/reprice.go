@@ -1,0 +1,170 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/spanwire/spanwire/llm"
+)
+
+// Repriced is what [Store.Reprice] did.
+type Repriced struct {
+	Calls, Changed int64
+	// Before and After are what the calls that changed cost; calls without a known
+	// price count 0.
+	Before, After llm.PicoUSD
+}
+
+// Reprice prices the calls of the days from a moment on anew, by price, which sets
+// the cost of a call from everything else in it. The first figure that a call had is
+// kept beside the new one. Totals are made anew for days on which something changed.
+// With try nothing is written.
+func (s *Store) Reprice(ctx context.Context, from time.Time, price func(*llm.Call), try bool) (Repriced, error) {
+	var done Repriced
+	days, err := s.Reader.days(from, time.Time{})
+	if err != nil {
+		return done, fmt.Errorf("reprice: %w", err)
+	}
+	for _, day := range days {
+		if err := ctx.Err(); err != nil {
+			return done, err
+		}
+		if err := s.repriceDay(day, price, try, &done); err != nil {
+			return done, fmt.Errorf("reprice the calls of %s: %w", day, err)
+		}
+	}
+	return done, nil
+}
+
+func (s *Store) repriceDay(day string, price func(*llm.Call), try bool, done *Repriced) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	w, err := s.day(day)
+	if err != nil {
+		return err
+	}
+	if !try {
+		if err := s.unseal(day); err != nil {
+			return err
+		}
+	}
+	// Whatever happens, what is in memory is not what is in the file then.
+	defer s.drop(w)
+	if err := run(w.calls, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	defer rollback(w.calls)
+	r := recording{w: w, sessions: map[any]*sessionRow{}}
+	before := done.Changed
+	err = w.each(func(n int64, c *llm.Call) error {
+		done.Calls++
+		changed, err := r.reprice(n, c, price, try)
+		if changed.Changed > 0 {
+			done.Changed++
+			done.Before += changed.Before
+			done.After += changed.After
+		}
+		return err
+	})
+	if err != nil || try || done.Changed == before {
+		return err
+	}
+	if err := r.sumAnew(); err != nil {
+		return err
+	}
+	s.unsynced[day] = true
+	return run(w.calls, "COMMIT")
+}
+
+// each calls f with every call of the day, without what was said.
+func (w *writing) each(f func(n int64, c *llm.Call) error) error {
+	const some = 500
+	last := int64(0)
+	for {
+		var calls []numbered
+		err := query(w.calls, "SELECT n, facts FROM call WHERE n > ? ORDER BY n LIMIT ?", func(st *sqlite.Stmt) error {
+			c, err := decodeFacts(column(st, 1))
+			calls = append(calls, numbered{st.ColumnInt64(0), c})
+			return err
+		}, last, some)
+		if err != nil || len(calls) == 0 {
+			return err
+		}
+		for _, c := range calls {
+			if err := f(c.n, c.call); err != nil {
+				return err
+			}
+			last = c.n
+		}
+	}
+}
+
+// reprice prices one call anew.
+func (r *recording) reprice(n int64, c *llm.Call, price func(*llm.Call), try bool) (done Repriced, err error) {
+	old := c.Cost
+	if old.Source != llm.CostProvider {
+		c.Cost = llm.Cost{}
+	}
+	price(c)
+	if c.Cost == old || same(c.Cost, old) {
+		return done, nil
+	}
+	done = Repriced{Changed: 1, Before: known0(old), After: known0(c.Cost)}
+	if try {
+		return done, nil
+	}
+	facts, err := r.facts(c)
+	if err != nil {
+		return done, err
+	}
+	source, err := r.w.dict.id(dictCostSource, string(c.Cost.Source))
+	if err != nil {
+		return done, err
+	}
+	status, err := r.w.dict.id(dictCostStatus, string(c.Cost.Status))
+	if err != nil {
+		return done, err
+	}
+	var cost any
+	if c.Cost.Known() {
+		cost = int64(c.Cost.Total)
+	}
+	return done, exec(r.w.calls, "UPDATE call SET cost_was = coalesce(cost_was, cost), cost = ?, cost_source = ?, cost_status = ?, facts = ? WHERE n = ?", cost, source.id, status.id, facts, n)
+}
+
+// same says whether costs are the same but for the date of the table.
+func same(a, b llm.Cost) bool {
+	a.Price, b.Price = "", ""
+	return a == b
+}
+
+func known0(c llm.Cost) llm.PicoUSD {
+	if c.Known() {
+		return c.Total
+	}
+	return 0
+}
+
+// sumAnew makes the totals of the day anew from its calls.
+func (r *recording) sumAnew() error {
+	if err := errors.Join(exec(r.w.calls, "DELETE FROM usage"), exec(r.w.calls, "DELETE FROM session")); err != nil {
+		return err
+	}
+	r.w.totals = newLedger(r.w.calls, r.w.totals.most)
+	err := r.w.each(func(_ int64, c *llm.Call) error {
+		e, err := r.entries(c)
+		if err != nil {
+			return err
+		}
+		r.session(c, &e)
+		return r.add(c, &e)
+	})
+	return errors.Join(err, r.w.totals.write(), r.writeSessions())
+}
