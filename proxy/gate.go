@@ -3,10 +3,15 @@ package proxy
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"sync"
 
 	"github.com/valyala/fasthttp"
 )
+
+// errGate stands for what fasthttp says, since its errors quote the head, and with it
+// the caller's credential.
+var errGate = errors.New("a start line or header field that readers may take differently")
 
 // gate is a second opinion on a request head: fasthttp's hardened parser must
 // accept what ours has accepted and find the same body length. Two readers that
@@ -35,7 +40,7 @@ func gateCheck(b []byte, mine *head) error {
 		br.Reset(&g.src)
 	}
 	if err := g.h.Read(br); err != nil {
-		return err
+		return errGate
 	}
 	switch n := int64(g.h.ContentLength()); {
 	case mine.chunked != (n == -1):

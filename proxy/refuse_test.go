@@ -74,6 +74,42 @@ func TestAmbiguousRequests(t *testing.T) {
 	}
 }
 
+// What is wrong with a head is said without a word of it: it holds credentials.
+func TestRefusalsQuoteNothing(t *testing.T) {
+	const fields = "Host: p\r\nAuthorization: Bearer opensesame\r\nX-Api-Key: opensesame\r\n"
+	for _, head := range []string{
+		"GET opensesame HTTP/1.1\r\n" + fields, "GET ?opensesame HTTP/1.1\r\n" + fields, "GET \\opensesame HTTP/1.1\r\n" + fields,
+		"GET http://opensesame/ HTTP/1.1\r\n" + fields, "GET /\x7f HTTP/1.1\r\n" + fields, "GET / HTTP/1.1\r\nHost:\r\nCookie: opensesame\r\n",
+		"GET / HTTP/1.1\r\nHost: p\r\nHost: opensesame\r\n", "GET / HTTP/1.1\r\n" + fields + "Cookie : opensesame\r\n",
+		"POST / HTTP/1.1\r\n" + fields + "Content-Length: opensesame\r\n", "POST / HTTP/1.1\r\n" + fields + "Transfer-Encoding: opensesame\r\n",
+	} {
+		b := start(t, answering(hello, nil))
+		r, body, err := b.dial().send(head + "\r\n").response("GET")
+		if err != nil || r.StatusCode != 400 || strings.Contains(body, "opensesame") {
+			t.Errorf("%q: %v %q %v", head, r, body, err)
+		}
+		if n := b.accepted.Load(); n != 0 {
+			t.Errorf("%q reached the upstream", head)
+		}
+	}
+}
+
+// An answer to TRACE is the request: it would hand out the configured key.
+func TestTraceIsRefusedWhereAKeyIsConfigured(t *testing.T) {
+	keyed := func(b *bench, _ *Config, _ *Settings) { b.up.Set = []Field{{"Authorization", "Bearer configured"}} }
+	for _, opts := range [][]option{{keyed}, {signedBy(&stamp{})}} {
+		for _, method := range []string{"TRACE", "trace"} {
+			b := start(t, answering(hello, nil), opts...)
+			r, _, err := b.dial().send(method + " / HTTP/1.1\r\nHost: p\r\n\r\n").response("GET")
+			if err != nil || r.StatusCode != 403 || r.Header.Get("X-Spanwire-Error") != "forbidden" || b.accepted.Load() != 0 {
+				t.Errorf("%s: %v %v", method, r, err)
+			}
+		}
+	}
+	b := start(t, answering(hello, nil))
+	b.dial().send("TRACE / HTTP/1.1\r\nHost: p\r\n\r\n").expect(hello)
+}
+
 func TestLimits(t *testing.T) {
 	f := func(request string, status int, code string, opts ...option) {
 		t.Helper()
