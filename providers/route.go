@@ -11,6 +11,8 @@ var (
 	ErrTarget = errors.New("the request target is not a path")
 	// ErrNoRoute says that a path tells no provider and there is no default.
 	ErrNoRoute = errors.New("no provider for this path")
+	// ErrClimbs says that a path leaves the path of the provider's base URL.
+	ErrClimbs = errors.New("the path climbs out of its base_url")
 	// ErrNeedsBase says that the provider's address is not known yet.
 	ErrNeedsBase = errors.New("the provider has no base_url")
 )
@@ -98,6 +100,8 @@ func (s *shaped) match(path string) bool {
 // cleaned: what follows goes to the provider byte for byte, and only behind the
 // prefix of its base URL, if it has one.
 //
+// One thing is refused there: a path that climbs out of that prefix.
+//
 // It allocates nothing but that text, where it is not a part of target.
 func (t *Table) Route(method, target string) (*Row, string, error) {
 	if target == "" || target[0] != '/' {
@@ -117,9 +121,60 @@ func (t *Table) Route(method, target string) (*Row, string, error) {
 		rest = without(rest, presigned)
 	}
 	if row.Prefix != "" {
+		if climbs(rest) {
+			return nil, "", fmt.Errorf("provider %s: %w", row.Name, ErrClimbs)
+		}
 		rest = row.Prefix + rest
 	}
 	return row, rest, nil
+}
+
+// climbs says whether the dot segments of a path lead above where it begins, for any
+// reader behind it: one that unescapes first, takes a backslash for a slash, or cuts
+// parameters off segments.
+func climbs(target string) bool {
+	depth, segment := 0, ""
+	end := func() bool {
+		name, _, _ := strings.Cut(segment, ";")
+		switch name {
+		case "..":
+			depth--
+		case "", ".": // some readers drop empty segments: they are no depth to climb from
+		default:
+			depth++
+		}
+		segment = ""
+		return depth < 0
+	}
+	if !strings.Contains(target, "..") && !strings.Contains(target, "%") {
+		return false
+	}
+	for i := 0; i < len(target); i++ {
+		c := target[i]
+		if c == '%' && i+2 < len(target) {
+			switch {
+			case target[i+1] == '2' && target[i+2]|0x20 == 'e':
+				c, i = '.', i+2
+			case target[i+1] == '2' && target[i+2]|0x20 == 'f', target[i+1] == '5' && target[i+2]|0x20 == 'c':
+				c, i = '/', i+2
+			case target[i+1] == '3' && target[i+2]|0x20 == 'b':
+				c, i = ';', i+2
+			}
+		}
+		switch c {
+		case '?', '#':
+			return end()
+		case '/', '\\':
+			if end() {
+				return true
+			}
+		default:
+			if len(segment) < 4 { // longer names mean nothing
+				segment += string(rune(c))
+			}
+		}
+	}
+	return end()
 }
 
 func (t *Table) find(target string) (row *Row, rest string, err error) {

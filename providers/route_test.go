@@ -199,3 +199,24 @@ func FuzzRoute(f *testing.F) {
 		}
 	})
 }
+
+// What is configured for a part of a host, a key above all, is not for the rest of it.
+func TestPathsStayBelowTheirBase(t *testing.T) {
+	tab := table(t, providers.Entry{Name: "inner", BaseURL: "http://10.0.0.7:9000/team/llm"}, providers.Entry{Name: "whole", BaseURL: "http://10.0.0.7:9000"})
+	for _, path := range []string{
+		"/..", "/../", "/../x", "/../../admin", "/v1/../../admin", "/./../admin", "//../admin", "/v1//../../admin",
+		"/%2e%2e/admin", "/.%2E/admin", "/..%2fadmin", "/..%5cadmin", "/..\\admin", "/v1\\..\\..\\admin", "/..;x=1/admin", "/..%3bx/admin", "/..?x", "/..#x",
+	} {
+		if _, got, err := tab.Route("GET", "/inner"+path); !errors.Is(err, providers.ErrClimbs) {
+			t.Errorf("%s went to %s: %v", path, got, err)
+		}
+		if _, got, err := tab.Route("GET", "/whole"+path); err != nil || got != path {
+			t.Errorf("%s went to %s: %v: there is nothing above it", path, got, err)
+		}
+	}
+	for _, path := range []string{"/v1/../v2", "/...", "/..x", "/x..", "/v1/models/a%2fb", "/v1?x=/../..", "/v1/%252e%252e/x", "/v1/a..b/c", "/a/b/../../c", "/%2", "/%"} {
+		if _, got, err := tab.Route("GET", "/inner"+path); err != nil || got != "/team/llm"+path {
+			t.Errorf("%s went to %s: %v", path, got, err)
+		}
+	}
+}
