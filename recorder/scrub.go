@@ -13,7 +13,7 @@ const redacted = "[redacted]"
 // how many it replaced. Ids of calls and answers are left alone: they link calls.
 func redact(c *llm.Call) int {
 	var r redactor
-	r.texts(&c.Path, &c.RequestModel, &c.ResponseModel, &c.ErrorType, &c.ErrorMessage, &c.UsageRaw, &c.OutputSchema)
+	r.texts(&c.Method, &c.Path, &c.RequestModel, &c.ResponseModel, &c.ErrorType, &c.ErrorMessage, &c.UsageRaw, &c.OutputSchema)
 	r.list(&c.Problems)
 	r.list(&c.FinishReasons)
 	r.parts(c.System)
