@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -44,6 +45,29 @@ func (a admin) handler() http.Handler {
 		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	}
 	return mux
+}
+
+// guarded answers those only who ask by an address or as localhost. An address on
+// loopback is meant for this machine; a page in its browser could otherwise reach it
+// under a name of its own that resolves to here, and read what it gets.
+func guarded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !local(r.Host) {
+			say(w, http.StatusForbidden, "the admin address listens on loopback: ask for it as localhost or by its IP address, or let it listen on another one (admin)\n")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// local says whether the host of a request is an IP address, or the name of this machine
+// that every resolver knows (RFC 6761 section 6.3); or was not given at all.
+func local(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return host == "" || host == "localhost" || strings.HasSuffix(host, ".localhost") || net.ParseIP(strings.Trim(host, "[]")) != nil
 }
 
 func (a admin) page() string {

@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
@@ -335,6 +336,39 @@ func TestAdminOpen(t *testing.T) {
 	if !strings.Contains(p.err.String(), "no password") {
 		t.Errorf("no warning about an open admin address:\n%s", p.err.String())
 	}
+}
+
+// A page in a browser of this machine reaches loopback under a name of its own.
+func TestAdminOnLoopbackAnswersOnlyItsOwnNames(t *testing.T) {
+	f := func(admin, host string, want int) {
+		t.Helper()
+		req, err := http.NewRequest("GET", "http://"+admin+"/metrics", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = host
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if body, _ := io.ReadAll(resp.Body); resp.StatusCode != want || want == 403 && !strings.Contains(string(body), "localhost") {
+			t.Errorf("Host %q: %d %.80q", host, resp.StatusCode, body)
+		}
+	}
+	p := start(t, "")
+	for _, host := range []string{p.at.admin, "localhost:8081", "LOCALHOST", "a.localhost", "[::1]:8081", "::1", "127.0.0.1"} {
+		f(p.at.admin, host, 200)
+	}
+	for _, host := range []string{"evil.example", "evil.example:8081", "localhost.evil.example", "127.0.0.1.evil.example", "notlocalhost"} {
+		f(p.at.admin, host, 403)
+	}
+	open := start(t, "", "--admin", "0.0.0.0:0")
+	_, port, err := net.SplitHostPort(open.at.admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f("127.0.0.1:"+port, "spanwire.cluster.internal", 200)
 }
 
 func TestHealthcheck(t *testing.T) {

@@ -120,8 +120,12 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 	if private != nil {
 		at.admin = private.Addr().String()
 		a := admin{metrics: traces.Handler(), ready: state.ready, runs: linker, pprof: cfg.Pprof, about: about(at)}
+		h := a.handler()
+		if loopback(at.admin) {
+			h = guarded(h)
+		}
 		running.Go(func() {
-			if err := serveAdmin(adminCtx, private, a.handler()); err != nil {
+			if err := serveAdmin(adminCtx, private, h); err != nil {
 				failed <- err
 			}
 		})
