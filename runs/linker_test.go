@@ -175,6 +175,24 @@ func TestNamedResponse(t *testing.T) {
 	}
 }
 
+// Where the provider keeps the conversation a request may hold results alone, and
+// nothing that says which answer was before them but their ids.
+func TestResultsAlone(t *testing.T) {
+	a := newAgent(t)
+	asked := a.call(talk(user("Find it")), asks(idA, "search", `{"q":"it"}`, idB, "read", `{"file":"a"}`))
+	back := a.call(talk(result(idA, "found"), result(idB, "text of a")), model("Here it is."))
+	if back.Place.ParentCall != asked.ID || back.Run.ID != asked.ID || back.Run.Turn != 2 {
+		t.Fatalf("parent %q, %+v", back.Place.ParentCall, back.Run)
+	}
+	var tools []string
+	for _, tool := range back.Run.Inferred {
+		tools = append(tools, tool.Parts[0].Name+" "+tool.Parts[0].Arguments+" "+tool.Parts[1].Response)
+	}
+	if want := []string{`search {"q":"it"} found`, `read {"file":"a"} text of a`}; !slices.Equal(tools, want) {
+		t.Errorf("tools %q, want %q", tools, want)
+	}
+}
+
 func TestEqualConversationsAreNotGuessed(t *testing.T) {
 	a := newAgent(t)
 	a.call(talk(user("Hello")), model("Hi"))

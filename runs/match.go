@@ -74,6 +74,10 @@ func (x *index) parent(a *asking) (found candidate, ambiguous bool) {
 // at returns the calls whose answer may be group i, or, where the request begins
 // with results, may stand before it.
 func (x *index) at(a *asking, i int) []candidate {
+	at, from, to := i, i, i+1
+	if !a.groups[i].model {
+		at, to = i-1, i // the answer stands before it, or not in the request at all
+	}
 	var cs []candidate
 	add := func(n *node, score int, evidence string) {
 		for j := range cs {
@@ -85,11 +89,7 @@ func (x *index) at(a *asking, i int) []candidate {
 				return
 			}
 		}
-		cs = append(cs, candidate{node: n, at: i, score: score, evidence: []string{evidence}})
-	}
-	from, to := i, i+1
-	if !a.groups[i].model {
-		from, to = i, i
+		cs = append(cs, candidate{node: n, at: at, score: score, evidence: []string{evidence}})
 	}
 	for _, g := range a.groups[from:min(to+1, len(a.groups))] {
 		for _, id := range g.ids {

@@ -42,6 +42,11 @@ var table = params.Table{
 	"cache_control.type": {Key: "anthropic.request.cache_control", Form: params.Text},
 	"cache_control.ttl":  {Key: "anthropic.request.cache_control.ttl", Form: params.Text},
 
+	// A thread is kept by the provider: a request brings what is new, and names the
+	// answer that it goes on from (beta message-threads).
+	"thread.type":                {Key: "anthropic.request.thread", Form: params.Text},
+	"thread.previous_message_id": {Key: "gen_ai.request.previous_response.id", Form: params.Text},
+
 	"context_management.edits": {Key: "anthropic.request.context_management.edits", Form: params.JSON},
 
 	// On Vertex and Bedrock these stand in the body.
