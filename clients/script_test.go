@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,7 +23,8 @@ import (
 // A script is an upstream that answers what stands in a file. The file of a
 // feature (a txtar archive) has one section a request, in the order in which they
 // must come; it is named by method and path, in which * stands for a part of a
-// segment. A section has
+// segment. Sections one after the other whose names begin with "any" may come in
+// any order: a request takes the first that it has everything of. A section has
 //
 //	< text        what the request's body must have (see plainJSON), any number
 //	200           the status; "200 cut" closes the connection where the body ends
@@ -39,12 +41,13 @@ type script struct {
 	aws     awsWay
 
 	mu    sync.Mutex
-	turns []turn
+	turns []turn // those before at were taken
 	at    int
 	wrong []error
 }
 
 type turn struct {
+	any          bool
 	method, path string
 	has          []string
 	status       int
@@ -86,7 +89,9 @@ func (s *script) end() []error {
 
 func parseTurn(section txtar.File) (turn, error) {
 	var t turn
-	t.method, t.path, _ = strings.Cut(section.Name, " ")
+	name, anyOrder := strings.CutPrefix(section.Name, "any ")
+	t.any = anyOrder
+	t.method, t.path, _ = strings.Cut(name, " ")
 	rest := section.Data
 	for {
 		line, after, found := bytes.Cut(rest, []byte("\n"))
@@ -130,6 +135,7 @@ func (s *script) next(r *http.Request, raw []byte) (turn, bool) {
 		complain("nobody expects it")
 		return turn{}, false
 	}
+	s.choose(body)
 	t := s.turns[s.at]
 	if same, err := path.Match(t.path, r.URL.Path); err != nil || !same || r.Method != t.method {
 		complain("want %s %s", t.method, t.path)
@@ -156,6 +162,22 @@ func (s *script) next(r *http.Request, raw []byte) (turn, bool) {
 		}
 	}
 	return t, true
+}
+
+// choose puts the section that a request takes in front of those that may as well
+// come before it.
+func (s *script) choose(body []byte) {
+	for i := s.at; i < len(s.turns) && s.turns[i].any; i++ {
+		if s.turns[i].fits(body) {
+			t := s.turns[i]
+			s.turns = slices.Insert(slices.Delete(s.turns, i, i+1), s.at, t)
+			return
+		}
+	}
+}
+
+func (t turn) fits(body []byte) bool {
+	return !slices.ContainsFunc(t.has, func(text string) bool { return !bytes.Contains(body, []byte(text)) })
 }
 
 func hasKey(r *http.Request) bool {
@@ -275,11 +297,4 @@ func amazonEvent(line []byte) []byte {
 	}
 	return eventstream.Append(nil, []byte(payload),
 		":message-type", "event", ":event-type", name, ":content-type", "application/json")
-}
-
-// said tells whether the last answer has this text.
-func (s *script) said(text string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return text != "" && s.at > 0 && bytes.Contains(s.turns[s.at-1].body, []byte(text))
 }

@@ -51,9 +51,16 @@ def streamed():
     return {"text": loop.run_until_complete(run())}
 
 
+research = fares.as_tool(tool_name="research", tool_description="Asks somebody who knows trains.")
+chief = Agent(name="chief", model=MODEL, instructions="You plan trips and ask others.", tools=[research])
+
+
 def sub_agent():
-    research = fares.as_tool(tool_name="research", tool_description="Asks somebody who knows trains.")
-    return ask(Agent(name="chief", model=MODEL, instructions="You plan trips and ask others.", tools=[research]), "How do I get to Porto?")
+    return ask(chief, "How do I get to Porto?")
+
+
+def sub_agents():
+    return ask(chief, "Porto or Faro?")
 
 
 def hand_off():
@@ -61,4 +68,4 @@ def hand_off():
 
 
 if __name__ == "__main__":
-    serve([tools, failing, streamed, sub_agent, hand_off], "openai-agents " + __version__)
+    serve([tools, failing, streamed, sub_agent, sub_agents, hand_off], "openai-agents " + __version__)
