@@ -47,6 +47,9 @@ type Part struct {
 	SHA256 string
 	// Width and Height are those of an image in pixels; 0 when not known.
 	Width, Height int
+	// Detail is how closely an image is to be looked at, in the sender's word: "low",
+	// "high", "auto"; "" when not told.
+	Detail string
 }
 
 // Tool is a tool definition offered to the model.

@@ -155,7 +155,7 @@ func TestImages(t *testing.T) {
 	f := func(name string, w, h int, want int64, known bool) {
 		t.Helper()
 		m := lookup(name)
-		if n, ok := m.image(w, h); n != want || ok != known {
+		if n, ok := m.image(w, h, ""); n != want || ok != known {
 			t.Errorf("%s %d×%d: %d, %v; want %d, %v", name, w, h, n, ok, want, known)
 		}
 	}
@@ -171,6 +171,18 @@ func TestImages(t *testing.T) {
 	f("gpt-4o", 0, 0, 85, false)
 	f("gpt-4o", 1<<62, 1<<62, 85+170*4, true)
 	f("claude-opus-5", 512, 512, lowDetail, false)
+	low := func(name string, w, h int, want int64, known bool) {
+		t.Helper()
+		m := lookup(name)
+		if n, ok := m.image(w, h, "low"); n != want || ok != known {
+			t.Errorf("%s %d×%d in low detail: %d, %v; want %d, %v", name, w, h, n, ok, want, known)
+		}
+	}
+	low("gpt-4o", 2048, 4096, 85, true)
+	low("gpt-4o", 0, 0, 85, true) // behind a link: no size is needed
+	low("gpt-5", 1024, 1024, 70, true)
+	low("gpt-4.1-mini", 1024, 1024, 1659, true) // patches know no detail
+	low("claude-opus-5", 512, 512, lowDetail, false)
 }
 
 func TestModelNames(t *testing.T) {

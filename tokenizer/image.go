@@ -3,11 +3,15 @@ package tokenizer
 // image returns what an image costs a model, by the vendor's published rules:
 // tiles of 512 pixels after scaling into 2048 × 2048 and to a shorter side of 768,
 // or patches of 32 pixels, 1,536 of them at most. known is false when the size is
-// not known, or the model's rule: the number then is a lower bound.
-func (m *model) image(width, height int) (n int64, known bool) {
+// not known, or the model's rule: the number then is a lower bound. Of tiles an image
+// that is to be looked at in low detail has none, whatever its size.
+func (m *model) image(width, height int, detail string) (n int64, known bool) {
 	row := m.imageRow()
 	if row == nil {
 		return lowDetail, false
+	}
+	if detail == "low" && row.PatchPercent == 0 {
+		return row.Base, true
 	}
 	if width <= 0 || height <= 0 {
 		return max(row.Base, 1), false

@@ -188,7 +188,7 @@ func (w *work) media(p *llm.Part) int64 {
 		w.meter.worse(llm.UsageEstimated)
 		return 0
 	}
-	n, known := w.model.image(p.Width, p.Height)
+	n, known := w.model.image(p.Width, p.Height, p.Detail)
 	if !known {
 		w.meter.worse(llm.UsageEstimated)
 	}

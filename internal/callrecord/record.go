@@ -102,6 +102,7 @@ type part struct {
 	SHA256    string `cbor:"11,keyasint,omitempty" json:"sha256,omitempty"`
 	Width     int    `cbor:"12,keyasint,omitempty" json:"width,omitempty"`
 	Height    int    `cbor:"13,keyasint,omitempty" json:"height,omitempty"`
+	Detail    string `cbor:"16,keyasint,omitempty" json:"detail,omitempty"`
 }
 
 type tool struct {

@@ -37,9 +37,13 @@ const maxLink = 4096
 func unescapeSlashes(s string) string { return strings.ReplaceAll(s, `\/`, "/") }
 
 // Blob keeps size and digest of bytes in a message, as they were sent: also those
-// of base64 that was cut while it passed (see [AppendCut]).
+// of base64 that was cut while it passed (see [AppendCut]). Of an image it reads how
+// many pixels it has.
 func Blob(raw []byte, modality, mime string) llm.Part {
 	p := llm.Part{Type: llm.PartBlob, Modality: modality, MIMEType: jsonwalk.Clip(mime, 128), Size: int64(len(raw))}
+	if modality == "image" {
+		p.Width, p.Height = imageSize(raw)
+	}
 	if size, sum, ok := cut(raw); ok {
 		p.Size, p.SHA256 = size, sum
 		return p

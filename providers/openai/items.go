@@ -248,8 +248,10 @@ func mediaPart(val []byte, modality string) llm.Part {
 	if jsonwalk.IsObject(link) {
 		link = jsonwalk.Member(link, "url")
 	}
+	p := llm.Part{Type: llm.PartFile, Modality: modality, ID: jsonwalk.Str(jsonwalk.Member(val, "file_id"))}
 	if len(jsonwalk.Inner(link)) > 0 {
-		return content.Link(link, modality)
+		p = content.Link(link, modality)
 	}
-	return llm.Part{Type: llm.PartFile, Modality: modality, ID: jsonwalk.Str(jsonwalk.Member(val, "file_id"))}
+	p.Detail = jsonwalk.Clip(jsonwalk.Word(jsonwalk.Member(val, "detail")), maxDetail)
+	return p
 }

@@ -191,10 +191,16 @@ func mediaOf(kind string, val []byte) (part llm.Part, ok bool) {
 		if kind == "input_image" {
 			url = jsonwalk.Member(val, "image_url")
 		}
+		detail := jsonwalk.Member(val, "detail")
 		if jsonwalk.IsObject(url) {
+			if d := jsonwalk.Member(url, "detail"); d != nil {
+				detail = d
+			}
 			url = jsonwalk.Member(url, "url")
 		}
-		return content.Link(url, modality), true
+		part = content.Link(url, modality)
+		part.Detail = jsonwalk.Clip(jsonwalk.Word(detail), maxDetail)
+		return part, true
 	case "input_audio":
 		audio := jsonwalk.Member(val, "input_audio")
 		part = content.Blob(jsonwalk.Inner(jsonwalk.Member(audio, "data")), "audio", "")
@@ -207,6 +213,9 @@ func mediaOf(kind string, val []byte) (part llm.Part, ok bool) {
 	}
 	return part, false
 }
+
+// maxDetail bounds the word for how closely an image is looked at.
+const maxDetail = 16
 
 // thinkingPart reads reasoning that is sent back: a text or a list of text parts.
 func thinkingPart(val []byte) llm.Part {
