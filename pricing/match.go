@@ -283,6 +283,9 @@ func (p *provider) forms(id string) []string {
 		base, _, _ = strings.Cut(base, ":")
 		id = "ft:" + base
 	}
+	if strings.HasPrefix(id, "arn:") {
+		id = arnModel(id)
+	}
 	forms := []string{id}
 	for i := 0; i < len(forms) && len(forms) < maxCandidates; i++ {
 		for _, prefix := range p.prefixes {
@@ -292,6 +295,19 @@ func (p *provider) forms(id string) []string {
 		}
 	}
 	return forms
+}
+
+// arnModel returns the model, or the profile over regions, that an ARN names by its id.
+// The other kinds hide it: those of application profiles, of what was provisioned and of
+// what was imported are for the configuration to name. (Amazon Bedrock, "Service
+// Authorization Reference", resource types.)
+func arnModel(arn string) string {
+	for _, kind := range []string{":foundation-model/", ":inference-profile/"} {
+		if _, name, ok := strings.Cut(arn, kind); ok && name != "" {
+			return name
+		}
+	}
+	return arn
 }
 
 // factor is what the first region rule in force multiplies token charges by.

@@ -114,6 +114,65 @@ func TestEveryRowAgreesWithTheOracle(t *testing.T) {
 	t.Logf("%d questions, %d with an amount", n, known)
 }
 
+// Chance seldom hits an edge: here every date, hour and step of every row is asked for
+// just before it, on it and just after it, at each tier.
+func TestEveryEdgeAgreesWithTheOracle(t *testing.T) {
+	tab, o := defaultTable(t), newOracle(t)
+	edges := 0
+	for _, p := range o.providers {
+		for _, m := range p["models"].([]any) {
+			m := m.(map[string]any)
+			prices, ok := m["price"].([]any)
+			if !ok {
+				prices = []any{m["price"]}
+			}
+			for _, price := range prices {
+				price := price.(map[string]any)
+				at := tableDay
+				if from, ok := price["from"].(string); ok {
+					at = instant(from)
+				}
+				times := []time.Time{at.Add(-time.Nanosecond), at, at.Add(time.Second)}
+				if _, ok := price["windows"]; ok {
+					for hour := range 24 * 8 {
+						on := at.Add(time.Duration(hour) * time.Hour)
+						times = append(times, on.Add(-time.Second), on)
+					}
+				}
+				lengths := []int64{1000}
+				long, _ := price["long"].([]any)
+				for _, step := range long {
+					n := rat(step.(map[string]any)["min"]).Num().Int64()
+					lengths = append(lengths, n-1, n, n+1)
+				}
+				for _, at := range times {
+					for _, n := range lengths {
+						for _, tier := range []string{"", "flex", "priority", "batch", "fast"} {
+							q := question{provider: p["id"].(string), model: m["id"].(string), at: at}
+							q.u.Set(llm.CacheRead, n/2)
+							q.u.Set(llm.CacheWrite, n/8)
+							q.u.Set(llm.UncachedInput, n-n/2-n/8)
+							q.u.Set(llm.OutputText, 333)
+							q.u.Set(llm.Reasoning, 77)
+							if q.u.Tier = tier; tier == "fast" {
+								q.u.Speed = tier
+							}
+							agree(t, tab, o, q)
+							edges++
+						}
+					}
+				}
+			}
+		}
+	}
+	if edges < 30_000 {
+		t.Errorf("only %d questions", edges)
+	}
+}
+
+// tableDay is a day on which rows without dates have their price.
+var tableDay = time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
+
 func FuzzCostAgreesWithTheOracle(f *testing.F) {
 	for seed := range uint64(8) {
 		f.Add(seed, seed*7)

@@ -165,6 +165,10 @@ func TestModelIDsAreNormalised(t *testing.T) {
 	f("google-vertex", "publishers/anthropic/models/claude-opus-5-5@default", "google-vertex/claude-opus-5-5@default")
 	f("google-vertex", "claude-sonnet-4-5-20250929", "google-vertex/claude-sonnet-4-5@20250929")
 	f("aws-bedrock", "eu.amazon.nova-lite-v1:0", "aws-bedrock/eu.amazon.nova-lite-v1:0")
+	f("aws-bedrock", "arn:aws:bedrock:eu-west-1::foundation-model/amazon.nova-lite-v1:0", "aws-bedrock/amazon.nova-lite-v1:0")
+	f("aws-bedrock", "arn:aws-us-gov:bedrock:us-gov-west-1:123456789012:inference-profile/eu.amazon.nova-lite-v1:0", "aws-bedrock/eu.amazon.nova-lite-v1:0")
+	f("aws-bedrock", "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/amazon.nova-lite-v1:0", "") // a name of the caller's
+	f("aws-bedrock", "arn:aws:bedrock:eu-west-1:123456789012:provisioned-model/abc123", "")
 	f("fireworks", "accounts/fireworks/models/kimi-k3", "fireworks/kimi-k3")
 	f("openrouter", "openai/gpt-5.4:nitro", "openrouter/openai/gpt-5.4")
 	f("openrouter", "anyone/anything:free", "openrouter/anyone/anything:free")

@@ -196,10 +196,10 @@ func TestModelNames(t *testing.T) {
 	for _, s := range []string{"gpt-4o", "GPT-4o-2024-08-06", "ft:gpt-4o-mini-2024-07-18:acme::x", "openai/gpt-4.1", "chatgpt-4o-latest", "gpt-4.5-preview", "gpt-4o:nitro"} {
 		f(s, o200k, 100, true, "gpt-4o")
 	}
-	for _, s := range []string{"gpt-5", "gpt-6.1-terra", "o1", "o3-mini", "o4-mini-2025-04-16", "codex-mini"} {
+	for _, s := range []string{"gpt-5", "gpt-6.1-terra", "o1", "o3-mini", "o4-mini-2025-04-16", "codex-mini", "global.openai.gpt-6-sol"} {
 		f(s, o200k, 100, true, "gpt-5")
 	}
-	for _, s := range []string{"openai.gpt-oss-120b-1:0", "accounts/fireworks/models/gpt-oss-20b", "gpt-oss:20b"} {
+	for _, s := range []string{"openai.gpt-oss-120b-1:0", "us-gov.openai.gpt-oss-120b-1:0", "arn:aws:bedrock:eu-west-1::foundation-model/openai.gpt-oss-20b-1:0", "accounts/fireworks/models/gpt-oss-20b", "gpt-oss:20b"} {
 		f(s, o200k, 100, true, "gpt-oss")
 	}
 	for _, s := range []string{"gpt-4", "gpt-4-0613", "gpt-4-turbo", "gpt-3.5-turbo", "gpt-35-turbo-16k", "openai/gpt-4-32k"} {

@@ -195,7 +195,9 @@ func normalise(name string) string {
 	if i := strings.LastIndexByte(name, '/'); i >= 0 {
 		name = name[i+1:]
 	}
-	name = strings.TrimPrefix(name, "openai.") // of Bedrock
+	if i := strings.LastIndex(name, "openai."); i == 0 || i > 0 && name[i-1] == '.' {
+		name = name[i+len("openai."):] // of Bedrock: openai.gpt-oss-20b-1:0, global.openai.gpt-6-sol
+	}
 	if i := strings.IndexByte(name, ':'); i > 0 {
 		name = name[:i] // gpt-oss:20b, gpt-4o:nitro
 	}
