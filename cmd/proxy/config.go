@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -170,6 +171,18 @@ func (p *Pricing) table() (*pricing.Table, error) {
 	return pricing.New(b, opts...)
 }
 
+// plainVariable is how environment variables are named.
+var plainVariable = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
+
+// variable names an environment variable for an error. What does not look like such a
+// name may be the credential itself, put there by mistake: its beginning must do.
+func variable(name string) string {
+	if plainVariable.MatchString(name) && !strings.HasPrefix(name, "AKIA") && !strings.HasPrefix(name, "ASIA") {
+		return name
+	}
+	return fmt.Sprintf("%.4q… (env holds the name of a variable, never a key)", name)
+}
+
 // Secret says where a credential is. The file never holds one itself.
 type Secret struct {
 	Env  string `mapstructure:"env"`
@@ -184,12 +197,15 @@ func (s *Secret) read() (string, error) {
 	case s.Env != "":
 		v := os.Getenv(s.Env)
 		if v == "" {
-			return "", fmt.Errorf("environment variable %s is not set", s.Env)
+			return "", fmt.Errorf("environment variable %s is not set", variable(s.Env))
 		}
 		return v, nil
 	case s.File != "":
 		b, err := os.ReadFile(s.File)
 		if err != nil {
+			if !strings.ContainsAny(s.File, "./\\") { // no path: perhaps the credential itself
+				return "", fmt.Errorf("there is no file %.4q… (file holds a path, never a key)", s.File)
+			}
 			return "", err
 		}
 		key := strings.TrimSpace(string(b))

@@ -168,9 +168,12 @@ func TestConfigKeepsSecrets(t *testing.T) {
 		"providers:\n  - {name: x, base_url: 'http://a', api_key: " + secret + "}\n",
 		"providers:\n  - {name: x, base_url: 'http://a', headers: {x-key: \"" + secret + "\\n\"}}\n",
 		"providers:\n  - {name: x, base_url: 'http://a', headers: [" + secret + "]}\n",
+		"providers:\n  - {name: x, base_url: 'http://a', api_key: {env: " + secret + "}}\n",
+		"providers:\n  - {name: x, base_url: 'http://a', api_key: {file: " + secret + "}}\n",
+		"encryption: {key: {env: gsk_" + strings.ReplaceAll(secret, "-", "_") + "}}\n",
 	} {
 		_, err := source{file: writeConfig(t, text), flags: noFlags()}.load()
-		if err == nil || strings.Contains(err.Error(), secret) {
+		if err == nil || strings.Contains(err.Error(), secret) || strings.Contains(err.Error(), strings.ReplaceAll(secret, "-", "_")) {
 			t.Errorf("%s: error %v", text, err)
 		}
 	}
