@@ -3,7 +3,6 @@ package store
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"unsafe"
 
 	"github.com/spanwire/spanwire/llm"
 )
@@ -87,9 +86,6 @@ func (h *hasher) plain(kind byte, s string) pieceHash {
 	h.text(s)
 	return h.sum()
 }
-
-// bytesOf returns the bytes of s, which nobody may change.
-func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
 // known says which number a piece has. It forgets what was not asked for in a long
 // time. Used by one goroutine.
