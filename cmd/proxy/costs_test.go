@@ -102,6 +102,75 @@ func TestAnswersCostWhatTheVectorsSay(t *testing.T) {
 	}
 }
 
+// TestUsageShapesCost: the figures are worked out by hand from what the vendors say that
+// their counts include, and from the rows of the table. "" is unset.
+func TestUsageShapesCost(t *testing.T) {
+	table, err := providers.New(nil, "openai")
+	if err != nil {
+		t.Fatal(err)
+	}
+	prices, err := pricing.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const chat, messages, generate = "/v1/chat/completions", "/v1/messages", "/v1beta/models/m:generateContent"
+	for _, c := range []struct{ name, row, target, answer, want string }{
+		{"cache beside the input, two lives, searches", "anthropic", messages, `{"type":"message","model":"claude-sonnet-4-5","usage":{"input_tokens":1000,"cache_creation_input_tokens":3000,
+			"cache_read_input_tokens":10000,"cache_creation":{"ephemeral_5m_input_tokens":1000,"ephemeral_1h_input_tokens":2000},"output_tokens":500,"server_tool_use":{"web_search_requests":2}}}`, "0.04925"},
+		{"batch tier", "anthropic", messages, `{"type":"message","model":"claude-sonnet-4-5","usage":{"input_tokens":1000,"output_tokens":1000,"service_tier":"batch"}}`, "0.009"},
+		{"priority has no price", "anthropic", messages, `{"type":"message","model":"claude-sonnet-4-5","usage":{"input_tokens":1000,"output_tokens":1000,"service_tier":"priority"}}`, ""},
+		{"in the US", "anthropic", messages, `{"type":"message","model":"claude-opus-5-5","usage":{"input_tokens":1000,"output_tokens":100,"inference_geo":"us"}}`, "0.0066"},
+		{"anywhere", "anthropic", messages, `{"type":"message","model":"claude-opus-5-5","usage":{"input_tokens":1000,"output_tokens":100,"inference_geo":"global"}}`, "0.006"},
+		{"fast", "anthropic", messages, `{"type":"message","model":"claude-opus-5-5","usage":{"input_tokens":1000,"output_tokens":100,"speed":"fast","service_tier":"standard"}}`, "0.012"},
+		{"modalities, cached too", "gemini", generate, `{"modelVersion":"gemini-2.5-flash","candidates":[],"usageMetadata":{"promptTokenCount":10000,"cachedContentTokenCount":4000,"candidatesTokenCount":200,
+			"thoughtsTokenCount":100,"totalTokenCount":10300,"promptTokensDetails":[{"modality":"TEXT","tokenCount":6000},{"modality":"AUDIO","tokenCount":4000}],
+			"cacheTokensDetails":[{"modality":"AUDIO","tokenCount":1000},{"modality":"TEXT","tokenCount":3000}]}}`, "0.00484"},
+		{"what tools found makes the prompt long", "gemini", generate, `{"modelVersion":"gemini-2.5-pro","usageMetadata":{"promptTokenCount":199000,"toolUsePromptTokenCount":1001,"candidatesTokenCount":10,"totalTokenCount":200011}}`, "0.5001525"},
+		{"not long yet", "gemini", generate, `{"modelVersion":"gemini-2.5-pro","usageMetadata":{"promptTokenCount":199000,"toolUsePromptTokenCount":1000,"candidatesTokenCount":10,"totalTokenCount":200010}}`, "0.2501"},
+		{"Vertex's flex traffic", "gemini", generate, `{"modelVersion":"gemini-2.5-pro","usageMetadata":{"promptTokenCount":1000,"candidatesTokenCount":10,"totalTokenCount":1010,"trafficType":"ON_DEMAND_FLEX"}}`, "0.000675"},
+		{"lives of the cache", "bedrock", "/model/us.anthropic.claude-opus-5-5/converse", `{"output":{"message":{"role":"assistant","content":[{"text":"a"}]}},"stopReason":"end_turn","usage":{"inputTokens":100,"outputTokens":10,"totalTokens":1110,
+			"cacheWriteInputTokens":1000,"cacheDetails":[{"ttl":"5m","inputTokens":600},{"ttl":"1h","inputTokens":400}]}}`, "0.00748"},
+		{"by its ARN", "bedrock", "/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Ainference-profile%2Fus.anthropic.claude-opus-5-5/converse",
+			`{"output":{"message":{"role":"assistant","content":[{"text":"a"}]}},"usage":{"inputTokens":100,"outputTokens":10,"totalTokens":110}}`, "0.00066"},
+		{"flex", "openai", chat, `{"object":"chat.completion","model":"gpt-5-2025-08-07","service_tier":"flex","choices":[],"usage":{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100,
+			"prompt_tokens_details":{"cached_tokens":400},"completion_tokens_details":{"reasoning_tokens":50}}}`, "0.0009"},
+		{"priority", "openai", chat, `{"object":"chat.completion","model":"gpt-5","service_tier":"priority","choices":[],"usage":{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100,"prompt_tokens_details":{"cached_tokens":400}}}`, "0.0036"},
+		{"fine-tuned", "openai", chat, `{"object":"chat.completion","model":"ft:gpt-4o-mini-2024-07-18:acme::a1","choices":[],"usage":{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100}}`, "0.00042"},
+		{"all zero is 0", "openai", chat, `{"object":"chat.completion","model":"gpt-4o","choices":[],"usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}}`, "0"},
+		{"no usage is not 0", "openai", chat, `{"object":"chat.completion","model":"gpt-4o","choices":[]}`, ""},
+		{"nor is an unknown model", "openai", chat, `{"object":"chat.completion","model":"gpt-4o-new","choices":[],"usage":{"prompt_tokens":10,"completion_tokens":10,"total_tokens":20}}`, ""},
+		{"input alone", "openai", "/v1/embeddings", `{"object":"list","model":"text-embedding-3-small","data":[],"usage":{"prompt_tokens":1000,"total_tokens":1000}}`, "0.00002"},
+		{"as a deployment", "azure", "/openai/deployments/mine/chat/completions?api-version=1", `{"object":"chat.completion","model":"gpt-4o-2024-11-20","choices":[],"usage":{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100}}`, "0.0035"},
+		{"reasoning within the output", "xai", chat, `{"object":"chat.completion","model":"grok-4.3","choices":[],"usage":{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100,"completion_tokens_details":{"reasoning_tokens":80}}}`, "0.0015"},
+		{"reasoning beside the output", "xai", chat, `{"object":"chat.completion","model":"grok-4.3","choices":[],"usage":{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1180,"completion_tokens_details":{"reasoning_tokens":80}}}`, "0.0017"},
+		{"within the output of responses", "xai", "/v1/responses", `{"object":"response","status":"completed","model":"grok-4.3","output":[],"usage":{"input_tokens":1000,"output_tokens":100,"total_tokens":1100,"output_tokens_details":{"reasoning_tokens":80}}}`, "0.0015"},
+		{"cached at DeepSeek", "deepseek", chat, `{"object":"chat.completion","model":"deepseek-flash","choices":[],"usage":{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100,"prompt_cache_hit_tokens":400,"prompt_cache_miss_tokens":600}}`, "0.0001512"},
+		{"billed units of version 1", "cohere", "/v1/chat", `{"text":"a","generation_id":"g","finish_reason":"COMPLETE","meta":{"billed_units":{"input_tokens":812,"output_tokens":144},"tokens":{"input_tokens":1403,"output_tokens":150}}}`, "0.00347"},
+		{"told", "perplexity", chat, `{"object":"chat.completion","model":"sonar","choices":[],"usage":{"prompt_tokens":10,"completion_tokens":10,"total_tokens":20,"cost":{"input_tokens_cost":0.001,"total_cost":0.0123}}}`, "0.0123"},
+		{"told by a broker", "openrouter", "/api/v1/chat/completions", `{"object":"chat.completion","model":"openai/gpt-4o","choices":[],"usage":{"prompt_tokens":10,"completion_tokens":10,"total_tokens":20,"cost":0.05,"is_byok":false,"cost_details":{"upstream_inference_cost":0.05}}}`, "0.05"},
+		{"and paid elsewhere", "openrouter", "/api/v1/chat/completions", `{"object":"chat.completion","model":"openai/gpt-4o","choices":[],"usage":{"prompt_tokens":10,"completion_tokens":10,"total_tokens":20,"cost":0.05,"is_byok":true,"cost_details":{"upstream_inference_cost":0.2}}}`, "0.25"},
+	} {
+		request := ""
+		if c.row == "cohere" {
+			request = `{"model":"command-a-03-2025","message":"a"}`
+		}
+		call, err := table.Read(&llm.Exchange{
+			Provider: c.row, Method: "POST", Target: c.target, UpstreamTarget: c.target, Scheme: "https", Status: 200, Ended: llm.EndComplete,
+			Request: llm.Body{Data: []byte(request), Size: int64(len(request))}, Response: llm.Body{Data: []byte(c.answer), Size: int64(len(c.answer))},
+			Start: weekend, End: weekend.Add(time.Second),
+		})
+		if err != nil {
+			t.Logf("%s: %v", c.name, err) // of requests without a body
+		}
+		if prices.Price(call); !call.Cost.Known() != (c.want == "") || call.Cost.Known() && call.Cost.Total.String() != c.want {
+			t.Errorf("%s, %s: %s (%s %s), want %q; usage %+v", c.row, c.name, call.Cost.Total, call.Cost.Status, call.Cost.Price, c.want, call.Usage)
+		}
+	}
+}
+
+// weekend is at an hour without a price of its own.
+var weekend = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
 // TestImagesOfARequestAreCounted: how large an image is, and in what detail it is looked
 // at, comes off the wire and is what its tokens depend on.
 func TestImagesOfARequestAreCounted(t *testing.T) {
