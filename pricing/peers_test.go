@@ -109,6 +109,7 @@ func TestRegionalUplift(t *testing.T) {
 	f("0.8", pricing.Query{Provider: "anthropic", ResponseModel: "claude-opus-5-5"})
 	u.Region = ""
 	f("0.33", pricing.Query{Host: "europe-west4-aiplatform.googleapis.com", ResponseModel: "gemini-3.5-flash"})
+	f("0.33", pricing.Query{Host: "aiplatform.eu.rep.googleapis.com", ResponseModel: "gemini-3.5-flash"})
 	f("0.3", pricing.Query{Host: "aiplatform.googleapis.com", ResponseModel: "gemini-3.5-flash"})
 	// Fees are not multiplied.
 	u = usage(map[llm.UsageKind]int64{llm.UncachedInput: 0, llm.OutputText: 0, llm.WebSearches: 3})
