@@ -69,6 +69,24 @@ func (ks keys) identify(to *llm.Attribution, found []match, target string) (key 
 	return key, ok
 }
 
+// Credentials returns the tokens of every credential in the fields and the target of a
+// request. The caller keeps them no longer than the exchange.
+func Credentials(fields llm.Header, target string) (all []string) {
+	see := func(credential string) {
+		if credential != "" {
+			all = append(all, credential)
+		}
+	}
+	var room [32]match
+	for _, m := range matches(room[:0], fields) {
+		if m.row != generic && headers[m.row].use == useCredential {
+			see(token(m.value))
+		}
+	}
+	inTarget(target, see)
+	return all
+}
+
 // token returns the credential in the value of an authorization field: what
 // follows the scheme, of an AWS signature the id of the key.
 func token(value string) string {

@@ -17,8 +17,7 @@
 // A session is never invented: no source, no session.
 //
 // Everything that comes from outside is bounded and cleaned before it is kept,
-// and a credential never leaves the function that reads it: what is kept is the
-// beginning of its SHA-256.
+// and a credential is never kept: what is kept is the beginning of its SHA-256.
 //
 // docs/attribution.md has every header.
 package attribution

@@ -20,6 +20,7 @@ type line struct {
 type entry struct {
 	item item
 	call *llm.Call
+	own  []string // credentials that it was made with, and that are not to be kept
 }
 
 // pass puts a call into line and appends to out those whose turn has come, each

@@ -9,10 +9,11 @@ import (
 // redacted stands where a secret was, after at most four characters of it.
 const redacted = "[redacted]"
 
-// redact replaces everything in a call that looks like a credential, and returns
-// how many it replaced. Ids of calls and answers are left alone: they link calls.
-func redact(c *llm.Call) int {
-	var r redactor
+// redact replaces everything in a call that looks like a credential, and what is one
+// of own, and returns how many it replaced. Ids of calls and answers are left alone:
+// they link calls.
+func redact(c *llm.Call, own []string) int {
+	r := redactor{own: own}
 	r.texts(&c.Method, &c.Path, &c.RequestModel, &c.ResponseModel, &c.ErrorType, &c.ErrorMessage, &c.UsageRaw, &c.OutputSchema)
 	r.list(&c.Problems)
 	r.list(&c.FinishReasons)
@@ -51,7 +52,37 @@ func redact(c *llm.Call) int {
 	return r.n
 }
 
-type redactor struct{ n int }
+type redactor struct {
+	own []string // credentials that the call was made with
+	n   int
+}
+
+// scrub is the function scrub, with own.
+func (r *redactor) scrub(s string) (string, int) {
+	s, n := scrub(s)
+	for _, c := range r.own {
+		if k := strings.Count(s, c); k > 0 {
+			s, n = strings.ReplaceAll(s, c, redacted), n+k
+		}
+	}
+	return s, n
+}
+
+// formless returns those of the credentials of a call that scrub would not find in a
+// text by their form, and that a provider may say again in an answer or an error. One
+// that is short or has no digit is the word that programs send where none is needed.
+func formless(credentials []string) (own []string) {
+	const least, most = 8, 4 << 10
+	for _, c := range credentials {
+		if len(c) < least || len(c) > most || !strings.ContainsAny(c, "0123456789") {
+			continue
+		}
+		if _, n := scrub(c); n == 0 {
+			own = append(own, c)
+		}
+	}
+	return own
+}
 
 func (r *redactor) texts(ss ...*string) {
 	for _, s := range ss {
@@ -60,7 +91,7 @@ func (r *redactor) texts(ss ...*string) {
 }
 
 func (r *redactor) text(s *string) {
-	out, n := scrub(*s)
+	out, n := r.scrub(*s)
 	if n > 0 {
 		*s = out
 		r.n += n
@@ -71,7 +102,7 @@ func (r *redactor) text(s *string) {
 func (r *redactor) list(ss *[]string) {
 	copied := false
 	for i, s := range *ss {
-		out, n := scrub(s)
+		out, n := r.scrub(s)
 		if n == 0 {
 			continue
 		}
@@ -96,7 +127,7 @@ func (r *redactor) messages(ms []llm.Message) {
 func (r *redactor) parts(ps []llm.Part) {
 	for i := range ps {
 		p := &ps[i]
-		r.texts(&p.Type, &p.Content, &p.ID, &p.Item, &p.Name, &p.Arguments, &p.Response, &p.URI, &p.Modality, &p.MIMEType)
+		r.texts(&p.Type, &p.Content, &p.ID, &p.Item, &p.Name, &p.Arguments, &p.Response, &p.URI, &p.Modality, &p.MIMEType, &p.Detail)
 	}
 }
 
@@ -109,7 +140,7 @@ func (r *redactor) attrs(as []llm.Attr) {
 		}
 		switch v := as[i].Value.(type) {
 		case string:
-			if out, n := scrub(v); n > 0 {
+			if out, n := r.scrub(v); n > 0 {
 				as[i].Value = out
 				r.n += n
 			}

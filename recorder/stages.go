@@ -19,6 +19,10 @@ type Stages struct {
 	Pricer     Pricer
 	Redactor   Redactor
 
+	// Credentials returns those that an exchange was made with. They are replaced
+	// wherever they stand in the call, also where nothing tells them from a word.
+	Credentials func(*llm.Exchange) []string
+
 	// Place completes the place that Tracer found, which may be the zero Place: it
 	// returns one whose Trace and Span are set.
 	Place func(llm.Place) llm.Place

@@ -28,7 +28,10 @@ func (r *Recorder) work(p pace) {
 		for i := range buf[:n] {
 			began := time.Now()
 			bytes, large := buf[i].bytes, cap(buf[i].ex.Request.Data) > smallBody
-			e := entry{buf[i], r.read(buf[i])}
+			e := entry{item: buf[i], call: r.read(buf[i])}
+			if r.stages.Credentials != nil && e.call != nil {
+				e.own = formless(r.stages.Credentials(buf[i].ex))
+			}
 			buf[i] = item{} // the copies of the bodies may go
 			e.item.ex = nil
 			ready = r.line.pass(e, ready[:0], r.link)
@@ -135,7 +138,7 @@ func (r *Recorder) limit(e entry) (c *llm.Call) {
 	c = e.call
 	limitContent(c)
 	stage = "redact"
-	if n := redact(c); n > 0 {
+	if n := redact(c, e.own); n > 0 {
 		r.counters.redacted.Add(int64(n))
 		c.SetAttr("spanwire.redacted", int64(n))
 	}

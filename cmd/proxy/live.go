@@ -180,6 +180,19 @@ func (l *live) Read(x *llm.Exchange) (*llm.Call, error) { return l.parts.Load().
 // Attribute is the recorder's Attributor.
 func (l *live) Attribute(c *llm.Call, x *llm.Exchange) { l.parts.Load().attribution.Attribute(c, x) }
 
+// Credentials are those of the caller, and those that its provider's row sets.
+func (l *live) Credentials(x *llm.Exchange) []string {
+	all := attribution.Credentials(x.RequestHeader, x.Target)
+	if row := l.parts.Load().table.Row(x.Provider); row != nil {
+		var set llm.Header
+		for _, f := range row.Set {
+			set = append(set, f.Name+": "+f.Value+"\r\n"...)
+		}
+		all = append(all, attribution.Credentials(set, "")...)
+	}
+	return all
+}
+
 // Price is the recorder's Pricer.
 func (l *live) Price(c *llm.Call) { l.prices.Price(c) }
 

@@ -55,6 +55,48 @@ func credentials() map[string]string {
 	}
 }
 
+// A key without any form, as servers of one's own have, is not kept either when its
+// server says it again: the caller's, and the one of the provider's row.
+func TestCredentialsWithoutFormAreNotKept(t *testing.T) {
+	far := httptest.NewServer(&parrot{})
+	defer far.Close()
+	dir := t.TempDir()
+	t.Setenv("SPANWIRE_TEST_KEY", "orchid-7-configured")
+	p := start(t, fmt.Sprintf(`
+default_provider: mine
+providers:
+  - {name: mine, base_url: %[1]q, dialect: openai, usage: count}
+  - {name: keyed, base_url: %[1]q, dialect: openai, usage: count, api_key: {env: SPANWIRE_TEST_KEY}}
+tracing: {exporters: [{type: file, path: %[2]q}]}
+data_dir: %[3]q
+`, far.URL, filepath.Join(dir, "spans.jsonl"), dir))
+	for _, path := range []string{"", "/keyed"} {
+		for _, text := range []string{"tulip-4-pass", "please-fail", "EMPTY-word"} {
+			body := fmt.Sprintf(`{"model":"m-1","messages":[{"role":"user","content":%q}]}`, text)
+			resp, _, err := send(t, "POST", p.url+path+chatPath+"?key=daisy-9-query", body, "Authorization", "Bearer tulip-4-caller", "Api-Key", "placeholder")
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.calls.call(t, resp.Header.Get("X-Spanwire-Call-Id"))
+		}
+	}
+	p.stop(t)
+	spans, err := os.ReadFile(filepath.Join(dir, "spans.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{"tulip-4-caller", "orchid-7", "daisy-9"} {
+		if strings.Contains(string(spans), secret) {
+			t.Errorf("%s is in a span", secret)
+		}
+	}
+	for _, word := range []string{"tulip-4-pass", "EMPTY-word", "[redacted]"} {
+		if !strings.Contains(string(spans), word) {
+			t.Errorf("%s is in no span", word)
+		}
+	}
+}
+
 // core is the part of a credential that nobody may find.
 func core(secret string) string { return secret[len(secret)/2 : len(secret)/2+10] }
 

@@ -85,7 +85,7 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 		return errors.Join(err, traces.Close(ctx))
 	}
 	stages := recorder.Stages{
-		Reader: live, Tracer: traces, Attributor: live, Counter: counter, Pricer: live, Redactor: live,
+		Reader: live, Tracer: traces, Attributor: live, Counter: counter, Pricer: live, Redactor: live, Credentials: live.Credentials,
 		Place: traces.Place, Sinks: to, Log: log,
 	}
 	linker := newLinker(cfg.Config, log)
