@@ -170,3 +170,6 @@ func (r *Reader) days(from, to time.Time) ([]string, error) {
 	}
 	return days, nil
 }
+
+// Dir returns the folder of the store.
+func (r *Reader) Dir() string { return r.dir }

@@ -24,9 +24,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if child() {
-		return
-	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -23,6 +23,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if asProgram() {
+		return
+	}
 	if child() {
 		return
 	}
