@@ -127,3 +127,38 @@ func BenchmarkStrict(b *testing.B) {
 	b.ReportMetric(float64(j.Stats().Appended)/float64(j.Stats().Syncs), "calls/sync")
 	shut(b, j)
 }
+
+// smallCall is a call of about 1.7 KB, such as a chat's first turn.
+func smallCall(n int) *llm.Call {
+	c := sinktest.Call(n)
+	c.Input = []llm.Message{{Role: "user", Parts: []llm.Part{{Type: llm.PartText, Content: strings.Repeat("what is asked ", 20)}}}}
+	c.Output = []llm.Message{{Role: "assistant", FinishReason: "stop", Parts: []llm.Part{{Type: llm.PartText, Content: strings.Repeat("what is answered ", 12)}}}}
+	return c
+}
+
+// BenchmarkAppendSmall is what keeping a small call costs the program, by how many
+// calls share a write.
+func BenchmarkAppendSmall(b *testing.B) {
+	for _, batch := range []int{1, 4, 16, 64, 256} {
+		b.Run(fmt.Sprintf("batch=%d", batch), func(b *testing.B) {
+			j := open(b, b.TempDir())
+			calls := make([]*llm.Call, batch)
+			for i := range calls {
+				calls[i] = smallCall(i)
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			began := cpu()
+			for n := 0; n < b.N; n += batch {
+				if err := j.Append(b.Context(), calls); err != nil {
+					b.Fatal(err)
+				}
+			}
+			used := cpu() - began
+			b.StopTimer()
+			b.ReportMetric(float64(used.Nanoseconds())/1000/float64(b.N), "cpu-µs/op")
+			b.ReportMetric(float64(j.Stats().AppendedBytes)/float64(j.Stats().Appended), "B/record")
+			shut(b, j)
+		})
+	}
+}

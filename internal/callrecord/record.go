@@ -233,6 +233,8 @@ type Encoder struct {
 	messages []message
 	tools    []tool
 	attrs    []attr
+	facts    Facts
+	said     Said
 }
 
 // Said appends what was said in c, or nothing when nothing was.
@@ -241,12 +243,12 @@ func (e *Encoder) Said(out *bytes.Buffer, c *llm.Call) error {
 		return nil
 	}
 	defer e.reset()
-	said := Said{System: e.partsOf(c.System), Input: e.messagesOf(c.Input), Output: e.messagesOf(c.Output), OutputSchema: c.OutputSchema, Inferred: e.inferredParts(c.Run)}
+	e.said = Said{System: e.partsOf(c.System), Input: e.messagesOf(c.Input), Output: e.messagesOf(c.Output), OutputSchema: c.OutputSchema, Inferred: e.inferredParts(c.Run)}
 	for _, t := range c.Tools {
 		e.tools = append(e.tools, tool(t))
 	}
-	said.Tools = e.tools
-	if err := encoding.MarshalToBuffer(&said, out); err != nil {
+	e.said.Tools = e.tools
+	if err := encoding.MarshalToBuffer(&e.said, out); err != nil {
 		return fmt.Errorf("encode content of call %s: %w", c.ID, err)
 	}
 	return nil
@@ -259,6 +261,7 @@ func (e *Encoder) reset() {
 		*e = Encoder{}
 		return
 	}
+	e.facts, e.said = Facts{}, Said{}
 	clear(e.parts)
 	clear(e.messages)
 	clear(e.tools)
@@ -309,7 +312,7 @@ func plain(v any) any {
 // Facts appends everything else about c.
 func (e *Encoder) Facts(out *bytes.Buffer, c *llm.Call) error {
 	defer e.reset()
-	f := Facts{
+	e.facts = Facts{
 		ID: c.ID, Kind: c.Kind, Operation: c.Operation, Provider: c.Provider, Route: c.Route,
 		RequestModel: c.RequestModel, ResponseModel: c.ResponseModel, ResponseID: c.ResponseID, Stream: c.Stream,
 		Method: c.Method, Path: c.Path, ServerAddress: c.ServerAddress, ServerPort: c.ServerPort, Status: c.Status,
@@ -326,9 +329,9 @@ func (e *Encoder) Facts(out *bytes.Buffer, c *llm.Call) error {
 		Retry: c.Retry, Attrs: e.attrsOf(c.Attrs), Problems: c.Problems, Run: runOf(c.Run),
 	}
 	for _, s := range c.Steps {
-		f.Steps = append(f.Steps, step{s.Kind, s.Model, usageOf(s.Usage)})
+		e.facts.Steps = append(e.facts.Steps, step{s.Kind, s.Model, usageOf(s.Usage)})
 	}
-	if err := encoding.MarshalToBuffer(&f, out); err != nil {
+	if err := encoding.MarshalToBuffer(&e.facts, out); err != nil {
 		return fmt.Errorf("encode call %s: %w", c.ID, err)
 	}
 	return nil

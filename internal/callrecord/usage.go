@@ -1,6 +1,10 @@
 package callrecord
 
-import "github.com/spanwire/spanwire/llm"
+import (
+	"math/bits"
+
+	"github.com/spanwire/spanwire/llm"
+)
 
 // usage is llm.Usage in a record. Counts are pairs of a kind's number and its
 // count; a kind that is not there is unknown.
@@ -36,6 +40,7 @@ func usageOf(u llm.Usage) usage {
 	if !u.Known() {
 		return out
 	}
+	out.Counts = make([]int64, 0, 2*bits.OnesCount32(u.Bits()))
 	for _, k := range usageNumbers {
 		if n, ok := u.Get(k.kind); ok {
 			out.Counts = append(out.Counts, k.number, n)
