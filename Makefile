@@ -10,7 +10,7 @@ BENCH       ?= .
 COUNT       ?= 6
 IMAGE       ?= spanwire:$(VERSION)
 
-.PHONY: build check vet staticcheck tidy test race fuzz fuzz-long bench reading accuracy growth runs recordings collector clients frameworks demo image clean help
+.PHONY: build check vet staticcheck tidy test race fuzz fuzz-long bench reading accuracy growth runs recordings crash hostile million collector clients frameworks demo image clean help
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,15 @@ runs: ## how well runs are rebuilt from recorded conversations, by the spans tha
 
 recordings: ## every recorded exchange and WebSocket through the proxy, in every way (SPANWIRE_DATA)
 	cd cmd/proxy && $(GO) test -run='^Test(Recordings|Sessions)$$' -count=1 -timeout=20m -args -recordings
+
+crash: ## the program killed 35 times under load: every call once in the store, the chain whole
+	$(GO) test ./cmd/proxy -run='^TestKilledUnderLoad$$' -count=1 -v -kills=35
+
+hostile: ## the store with a million users, bodies of 100 MB, 10,000 messages
+	$(GO) test ./store -run='^(TestHostileValues|TestVeryManyValues|TestLargeCalls|TestImagesAreKeptOnce)$$' -count=1 -timeout=30m -v -long
+
+million: ## questions to a store of 1,000,000 calls in 30 days, cold and warm (minutes, 3 GB)
+	$(GO) test ./store -run='^TestMillion$$' -count=1 -timeout=60m -v -million
 
 collector: ## spans into a real OpenTelemetry Collector (a large build the first time)
 	cd internal/collectortest && $(GO) test -count=1 ./...

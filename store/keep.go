@@ -21,12 +21,13 @@ const keepTime = time.Minute
 // the day on which they began, and end later.
 const lateTime = 15 * time.Minute
 
-// keep makes totals of days that are over and removes what is old.
+// keep makes totals of days that are over and removes what is old. It flushes as well,
+// for those who hand calls over and do not.
 func (s *Store) keep(ctx context.Context) {
 	tick := time.NewTicker(keepTime)
 	defer tick.Stop()
 	for {
-		if err := s.Tidy(ctx); err != nil && ctx.Err() == nil {
+		if err := errors.Join(s.Flush(), s.Tidy(ctx)); err != nil && ctx.Err() == nil {
 			s.log.Error("keep the store in order", "error", err)
 		}
 		select {
