@@ -151,6 +151,13 @@ func (r *redactor) attrs(as []llm.Attr) {
 	}
 }
 
+// WithoutSecrets returns s without what looks like a credential, as it is done with
+// everything in a call: for texts of calls that are kept elsewhere.
+func WithoutSecrets(s string) string {
+	s, _ = scrub(s)
+	return s
+}
+
 // scrub returns s with every secret in it replaced, and how many there were. It
 // takes time linear in s, and returns s itself when there is nothing to replace.
 func scrub(s string) (string, int) {

@@ -136,14 +136,21 @@ func saved[T ~[16]byte | ~[8]byte](v T) hexBytes {
 }
 
 // Save writes what is remembered of the last hour, so that conversations go on
-// after a restart. It holds up the placing of calls only while it copies.
-func (l *Linker) Save(to io.Writer) error {
+// after a restart. hide takes out of a line what must not be on a disk: calls are
+// placed as they came, and a caller may have put a key where a model's name or an id
+// belongs. A line that is none any more without it is left out. It holds up the
+// placing of calls only while it copies.
+func (l *Linker) Save(to io.Writer, hide func(string) string) error {
 	lines := l.snapshot()
 	w := bufio.NewWriter(to)
-	e := json.NewEncoder(w)
 	for i := range lines {
-		if err := e.Encode(&lines[i]); err != nil {
+		b, err := json.Marshal(&lines[i])
+		if err != nil {
 			return fmt.Errorf("save runs: %w", err)
+		}
+		if line := hide(string(b)); json.Valid([]byte(line)) {
+			_, _ = w.WriteString(line) // told by Flush
+			_ = w.WriteByte('\n')
 		}
 	}
 	if err := w.Flush(); err != nil {

@@ -2,6 +2,7 @@ package runs_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +23,7 @@ func spanned(c *llm.Call) {
 func (a *agent) restart() (snapshot string) {
 	a.t.Helper()
 	var b bytes.Buffer
-	if err := a.linker.Save(&b); err != nil {
+	if err := a.linker.Save(&b, asItIs); err != nil {
 		a.t.Fatal(err)
 	}
 	snapshot = b.String()
@@ -135,7 +136,7 @@ func FuzzLoad(f *testing.F) {
 	spanned(c)
 	linker.Place(c)
 	linker.Done(c)
-	if err := linker.Save(&b); err != nil {
+	if err := linker.Save(&b, asItIs); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(b.Bytes())
@@ -149,7 +150,7 @@ func FuzzLoad(f *testing.F) {
 		linker.Place(c)
 		linker.Done(c)
 		linker.Ended(began.Add(time.Hour), false)
-		if err := linker.Save(&bytes.Buffer{}); err != nil {
+		if err := linker.Save(&bytes.Buffer{}, asItIs); err != nil {
 			t.Error(err)
 		}
 	})
@@ -162,4 +163,43 @@ func attrOf(c *llm.Call, key string) any {
 		}
 	}
 	return nil
+}
+
+func asItIs(line string) string { return line }
+
+// What must not be on a disk is taken out of every line; one that is none without
+// it is left out, and the others are read again.
+func TestSnapshotHides(t *testing.T) {
+	linker := runs.New(runs.DefaultConfig())
+	place := func(id, model string) {
+		linker.Place(&llm.Call{
+			ID: id, Kind: llm.KindLLM, Operation: "chat", Status: 200, RequestModel: model,
+			Start: began, FirstByte: began, End: began,
+			Input: []llm.Message{user("What is the weather in " + id + "?")}, Output: []llm.Message{asks(idA, "weather", `{"city":"Paris"}`)},
+		})
+	}
+	place("first", "SECRET")
+	place("second", "spoilt")
+	hide := func(line string) string {
+		if strings.Contains(line, "spoilt") {
+			return line[:len(line)/2]
+		}
+		return strings.ReplaceAll(line, "SECRET", "[redacted]")
+	}
+	var b bytes.Buffer
+	if err := linker.Save(&b, hide); err != nil {
+		t.Fatal(err)
+	}
+	text := b.String()
+	if strings.Contains(text, "SECRET") || !strings.Contains(text, "[redacted]") || strings.Contains(text, "spoilt") {
+		t.Errorf("saved:\n%s", text)
+	}
+	for line := range strings.Lines(text) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("no JSON: %s", line)
+		}
+	}
+	if err := runs.New(runs.DefaultConfig()).Load(&b); err != nil {
+		t.Errorf("load: %v", err)
+	}
 }

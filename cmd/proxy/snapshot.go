@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spanwire/spanwire/recorder"
 	"github.com/spanwire/spanwire/runs"
 )
 
@@ -101,7 +102,7 @@ func (s *snapshots) save() error {
 	}
 	defer os.Remove(f.Name()) // gone already when all went well
 	w := bufio.NewWriter(f)
-	if err := errors.Join(s.linker.Save(w), w.Flush(), f.Close()); err != nil {
+	if err := errors.Join(s.linker.Save(w, recorder.WithoutSecrets), w.Flush(), f.Close()); err != nil {
 		return fmt.Errorf("save runs: %w", err)
 	}
 	if err := os.Rename(f.Name(), s.file); err != nil {
