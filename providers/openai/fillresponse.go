@@ -3,6 +3,7 @@ package openai
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/tidwall/gjson"
 
@@ -37,7 +38,10 @@ func (r *response) fill(c *llm.Call, h llm.Header) {
 }
 
 // tally is what items say that usage does not.
-type tally struct{ calls, web, files, images int }
+type tally struct {
+	calls, web, files, images int
+	containers                []string // that code ran in: they are billed a session, whatever ran
+}
 
 // parts reads the output: of the last whole object, else of the items as far as
 // they have come.
@@ -71,6 +75,9 @@ func (r *response) parts() (parts []llm.Part, n tally) {
 	return parts, n
 }
 
+// maxContainers bounds the containers of one response.
+const maxContainers = 64
+
 // count counts what is billed a call, and what the caller is to do.
 func (n *tally) count(item []byte) {
 	switch jsonwalk.Str(jsonwalk.Member(item, "type")) {
@@ -88,6 +95,11 @@ func (n *tally) count(item []byte) {
 		}
 	case "file_search_call":
 		n.files++
+	case "code_interpreter_call":
+		id := jsonwalk.Str(jsonwalk.Member(item, "container_id"))
+		if id != "" && len(n.containers) < maxContainers && !slices.Contains(n.containers, id) {
+			n.containers = append(n.containers, id)
+		}
 	case "image_generation_call":
 		if !jsonwalk.Empty(jsonwalk.Member(item, "result")) {
 			n.images++
@@ -180,6 +192,7 @@ func (r *response) addFees(u *llm.Usage, n tally) {
 	}{
 		{llm.WebSearches, "web_search.num_requests", "server_side_tool_usage_details.web_search_calls", n.web},
 		{llm.FileSearches, "file_search.num_requests", "server_side_tool_usage_details.file_search_calls", n.files},
+		{llm.CodeSessions, "", "server_side_tool_usage_details.code_interpreter_calls", len(n.containers)},
 	} {
 		if v, ok := count([]byte(gjson.GetBytes(r.tools, f.told).Raw)); ok {
 			u.Set(f.kind, v)
