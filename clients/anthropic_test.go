@@ -11,12 +11,9 @@ var anthropicMessages = suite{
 const (
 	claude      = "claude-haiku-4-5"
 	claudeDated = "claude-haiku-4-5-20251001"
-	greeting    = "Hello, wörld ✓."
-	weather     = "18 degrees, sunny"
 )
 
 var (
-	inLisbon      = `{"city":"Lisbon"}`
 	claudeWeather = []toolCall{{"toolu_01weather", "get_weather", inLisbon}}
 	claudeTools   = []call{
 		{model: claude, answered: claudeDated, id: "msg_01tool", finish: "tool_use", text: "Let me look.", tools: claudeWeather, in: 320, out: 41},

@@ -2,7 +2,6 @@ package clients
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -179,18 +178,4 @@ func claudeBreaking(ctx context.Context, m anthropic.MessageService, _ anthropic
 		f.Error = fmt.Sprintf("%T", err)
 	}
 	return f, nil
-}
-
-// citySchema is what the feature structured asks for, of every vendor.
-var citySchema = map[string]any{
-	"type": "object", "additionalProperties": false, "required": []string{"name", "inhabitants"},
-	"properties": map[string]any{"name": map[string]string{"type": "string"}, "inhabitants": map[string]string{"type": "integer"}},
-}
-
-func isCity(text string) bool {
-	var city struct {
-		Name        *string
-		Inhabitants *int
-	}
-	return json.Unmarshal([]byte(text), &city) == nil && city.Name != nil && city.Inhabitants != nil
 }

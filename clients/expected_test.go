@@ -1,8 +1,38 @@
 package clients
 
-import "slices"
+import (
+	"encoding/json"
+	"slices"
+)
 
-// What features of several vendors have in common.
+// What features of several vendors have in common: what is asked, and answered.
+const (
+	ask      = "Say hello to wörld ✓"
+	terse    = "You are terse."
+	greeting = "Hello, wörld ✓."
+	inLisbon = `{"city":"Lisbon"}`
+	weather  = "18 degrees, sunny" // there
+)
+
+// weatherSchema is what the tool get_weather takes, and citySchema what the feature
+// structured asks for.
+var (
+	weatherSchema = map[string]any{
+		"type": "object", "properties": map[string]any{"city": map[string]string{"type": "string"}}, "required": []string{"city"},
+	}
+	citySchema = map[string]any{
+		"type": "object", "additionalProperties": false, "required": []string{"name", "inhabitants"},
+		"properties": map[string]any{"name": map[string]string{"type": "string"}, "inhabitants": map[string]string{"type": "integer"}},
+	}
+)
+
+func isCity(text string) bool {
+	var city struct {
+		Name        *string
+		Inhabitants *int
+	}
+	return json.Unmarshal([]byte(text), &city) == nil && city.Name != nil && city.Inhabitants != nil
+}
 
 // who is what the callers of the feature session say of themselves.
 var who = map[string]string{

@@ -191,9 +191,7 @@ func flashFailed(_ *genai.GenerateContentResponse, err error) (facts, error) {
 func flashWithTools(complete func([]*genai.Content, *genai.GenerateContentConfig) (facts, error)) (facts, error) {
 	config := &genai.GenerateContentConfig{Tools: []*genai.Tool{{FunctionDeclarations: []*genai.FunctionDeclaration{{
 		Name: "get_weather", Description: "Current weather of a city.",
-		ParametersJsonSchema: map[string]any{
-			"type": "object", "properties": map[string]any{"city": map[string]string{"type": "string"}}, "required": []string{"city"},
-		},
+		ParametersJsonSchema: weatherSchema,
 	}}}}}
 	talk := genai.Text(ask)
 	first, err := complete(talk, config)

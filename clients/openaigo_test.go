@@ -2,7 +2,6 @@ package clients
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,11 +12,7 @@ import (
 	"github.com/openai/openai-go/v3/option"
 )
 
-const (
-	model = "gpt-4o-mini" // one whose answers name a dated snapshot
-	ask   = "Say hello to wörld ✓"
-	terse = "You are terse."
-)
+const model = "gpt-4o-mini" // one whose answers name a dated snapshot
 
 // goOpenAI drives the official SDK in this process.
 func goOpenAI(ctx context.Context, proxy *running, feature string) (facts, error) {
@@ -168,9 +163,7 @@ func withTools(complete func(openai.ChatCompletionNewParams) (facts, openai.Chat
 	p.Tools = []openai.ChatCompletionToolUnionParam{openai.ChatCompletionFunctionTool(openai.FunctionDefinitionParam{
 		Name:        "get_weather",
 		Description: openai.String("Current weather of a city."),
-		Parameters: openai.FunctionParameters{
-			"type": "object", "properties": map[string]any{"city": map[string]string{"type": "string"}}, "required": []string{"city"},
-		},
+		Parameters:  weatherSchema,
 	})}
 	first, message, err := complete(p)
 	if err != nil {
@@ -180,7 +173,7 @@ func withTools(complete func(openai.ChatCompletionNewParams) (facts, openai.Chat
 	p.Messages = append(p.Messages, message.ToParam())
 	for _, call := range message.ToolCalls {
 		calls = append(calls, toolCall{call.ID, call.Function.Name, call.Function.Arguments})
-		p.Messages = append(p.Messages, openai.ToolMessage("18 degrees, sunny", call.ID))
+		p.Messages = append(p.Messages, openai.ToolMessage(weather, call.ID))
 	}
 	last, _, err := complete(p)
 	last.IDs = slices.Concat(first.IDs, last.IDs)
@@ -194,18 +187,11 @@ func structured(ctx context.Context, c openai.Client) (facts, error) {
 		JSONSchema: openai.ResponseFormatJSONSchemaJSONSchemaParam{
 			Name:   "city",
 			Strict: openai.Bool(true),
-			Schema: map[string]any{
-				"type": "object", "additionalProperties": false, "required": []string{"name", "inhabitants"},
-				"properties": map[string]any{"name": map[string]string{"type": "string"}, "inhabitants": map[string]string{"type": "integer"}},
-			},
+			Schema: citySchema,
 		},
 	}
 	f, err := whole(c.Chat.Completions.New(ctx, p))
-	var city struct {
-		Name        *string
-		Inhabitants *int
-	}
-	f.Parsed = json.Unmarshal([]byte(f.Text), &city) == nil && city.Name != nil && city.Inhabitants != nil
+	f.Parsed = isCity(f.Text)
 	return f, err
 }
 

@@ -49,7 +49,7 @@ var responsesFeatures = []feature{
 		greets("resp_first", 21, 7),
 		{model: gpt, answered: gptDated, id: "resp_second", finish: "stop", text: "Hello again.", in: 40, out: 4},
 	}, told: completed},
-	{name: "background", spans: 4, told: completed, check: billedOnce},
+	{name: "background", spans: 4, check: billedOnce},
 	{name: "conversation", calls: []call{with(greets("resp_conv", 21, 7), map[string]string{"gen_ai.conversation.id": "conv_4711"})}, told: completed},
 	{name: "count_tokens", calls: []call{{also: map[string]string{"gen_ai.usage.input_tokens": ""}}}, told: func(f *facts) { f.Count = 21 }},
 	{name: "not_found", calls: []call{{model: "gpt-none", status: "404", err: "model_not_found"}}, told: refused(404, "model_not_found")},

@@ -186,9 +186,7 @@ func responseStream(ctx context.Context, c openai.Client, p responses.ResponseNe
 // responseWithTools plays an application that runs the tools which the model asks for.
 func responseWithTools(complete func(responses.ResponseNewParams) (facts, responses.Response, error)) (facts, error) {
 	p := responseParams()
-	p.Tools = []responses.ToolUnionParam{responses.ToolParamOfFunction("get_weather", map[string]any{
-		"type": "object", "properties": map[string]any{"city": map[string]string{"type": "string"}}, "required": []string{"city"},
-	}, false)}
+	p.Tools = []responses.ToolUnionParam{responses.ToolParamOfFunction("get_weather", weatherSchema, false)}
 	talk := responses.ResponseInputParam{responses.ResponseInputItemParamOfMessage(ask, responses.EasyInputMessageRoleUser)}
 	p.Input = responses.ResponseNewParamsInputUnion{OfInputItemList: talk}
 	first, _, err := complete(p)

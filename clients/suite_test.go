@@ -31,8 +31,6 @@ type feature struct {
 	spans int
 	// check looks at more; the spans are in the order of the calls.
 	check func(c *checks, f facts, s []span)
-	// only are the clients that can do this; none for all.
-	only []string
 }
 
 func (f feature) wanted() int {
@@ -66,9 +64,6 @@ func runClient(t *testing.T, s suite, c client) []result {
 	}
 	runs := map[string]run{}
 	for _, f := range s.features {
-		if !f.isFor(c) {
-			continue
-		}
 		if err := p.begin(f.name); err != nil {
 			t.Fatal(err)
 		}
@@ -85,10 +80,7 @@ func runClient(t *testing.T, s suite, c client) []result {
 
 	var results []result
 	for _, f := range s.features {
-		r, ran := runs[f.name]
-		if !ran {
-			continue
-		}
+		r := runs[f.name]
 		var mine []span
 		for _, s := range spans {
 			if at := s.Start.time(); at.After(r.start) && at.Before(r.end) {
@@ -127,13 +119,4 @@ func verify(t *testing.T, f feature, told facts, err error, wrong []error, spans
 	for _, err := range found.wrong {
 		t.Error(err)
 	}
-}
-
-func (f feature) isFor(c client) bool {
-	for _, name := range f.only {
-		if name == c.name {
-			return true
-		}
-	}
-	return len(f.only) == 0
 }
