@@ -47,6 +47,9 @@ type Call struct {
 	// OutputSchema is the JSON Schema text that the answer must follow; "" when none.
 	OutputSchema string
 
+	// Raw is the bodies as they went over the wire, where somebody asked for them.
+	Raw *Raw
+
 	FinishReasons []string // the provider's own words, one a choice
 
 	Usage Usage
@@ -76,6 +79,15 @@ type Call struct {
 	Retry    int      // retry count told by the client
 	Attrs    []Attr   // carried, never computed with
 	Problems []string // what could not be read, for people
+}
+
+// Raw is the bodies of a call, without transfer framing, content-encoding still on. A
+// body that was longer than what is copied, or had a credential in it, is not as it was:
+// Cut and Redacted say so.
+type Raw struct {
+	Request, Response                 string
+	RequestCut, ResponseCut           bool
+	RequestRedacted, ResponseRedacted bool
 }
 
 // Step is a part of a call that is billed on its own.

@@ -236,6 +236,11 @@ func (x *exchange) show(at time.Time) {
 		size += len(p)
 	}
 	x.ex.Response.Size += int64(size)
+	if x.s.set.KeepAnswers > 0 {
+		for _, p := range x.answer.content {
+			x.answered.write(p)
+		}
+	}
 	if x.ex.Observer == nil || size == 0 {
 		return
 	}

@@ -62,6 +62,9 @@ type Recorder interface {
 type Settings struct {
 	Router   Router
 	Recorder Recorder
+	// KeepAnswers is how much of each response body is copied for the recorder; past it
+	// head and tail are kept. 0 copies nothing, and a long stream costs no memory.
+	KeepAnswers int
 	// Keeper, when set, gets the exchanges in the place of Recorder.Record, and callers
 	// the last byte of an answer only when it returns.
 	Keeper Keeper

@@ -216,6 +216,9 @@ func (r *contentReader) drained() error {
 func (r *contentReader) show(at time.Time) {
 	x := r.x
 	x.ex.Response.Size += int64(len(r.seen))
+	if x.s.set.KeepAnswers > 0 {
+		x.answered.write(r.seen)
+	}
 	if x.ex.Observer != nil && len(r.seen) > 0 {
 		func() {
 			defer x.faulty()

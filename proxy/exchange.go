@@ -26,6 +26,7 @@ type exchange struct {
 	body     framing // of the request
 	answer   framing // of the response
 	captured capture // of the request body
+	answered capture // of the response body; nothing unless Settings.KeepAnswers
 
 	up     *upConn            // guarded by caller.mu for callerGone
 	cancel context.CancelFunc // while a connection is made; the same
@@ -73,6 +74,7 @@ func (x *exchange) begin() {
 	x.edited.at, x.edited.insert, x.edited.cut = 0, "", nil
 	x.held = holding{}
 	x.captured.reset(x.conf.CaptureRequestBytes)
+	x.answered.reset(x.s.set.KeepAnswers)
 	x.ex = &llm.Exchange{
 		ID: id, Start: now,
 		Method: method(x.req.method), Target: string(x.req.target),
@@ -253,8 +255,14 @@ func (x *exchange) finish() {
 	if x.tunnelled { // nothing is left out: the observer has seen it
 		ex.Request = llm.Body{Size: ex.Request.Size}
 	}
+	if x.s.set.KeepAnswers > 0 {
+		kept := x.answered.body()
+		ex.Response.Data, ex.Response.Head, ex.Response.Truncated = kept.Data, kept.Head, kept.Truncated
+		x.answered.data, x.answered.tail = nil, nil
+	}
 	if len(ex.Request.Data) > smallBody && x.s.set.Recorder.Pressed() {
 		ex.Request = llm.Body{Size: ex.Request.Size, Truncated: true}
+		ex.Response = llm.Body{Size: ex.Response.Size, Truncated: ex.Response.Data != nil}
 		x.captured.recycle()
 	}
 	st := &x.s.stats

@@ -16,6 +16,16 @@ func limitContent(c *llm.Call) {
 	if c.OmitOutput {
 		c.Output = nil
 	}
+	if c.Raw != nil {
+		switch {
+		case c.Content != llm.ContentFull && c.Content != "" || c.OmitInput && c.OmitOutput:
+			c.Raw = nil
+		case c.OmitInput:
+			c.Raw.Request = ""
+		case c.OmitOutput:
+			c.Raw.Response = ""
+		}
+	}
 	var inferred []llm.Inferred
 	if c.Run != nil {
 		inferred = c.Run.Inferred

@@ -30,6 +30,10 @@ func redact(c *llm.Call, own []string) int {
 			r.parts(c.Run.Inferred[i].Parts)
 		}
 	}
+	if c.Raw != nil {
+		c.Raw.RequestRedacted = r.raw(&c.Raw.Request)
+		c.Raw.ResponseRedacted = r.raw(&c.Raw.Response)
+	}
 	t := &c.Told
 	r.texts(&t.Agent, &t.ParentAgent, &t.Run)
 	for i := range t.Tools {
@@ -82,6 +86,13 @@ func formless(credentials []string) (own []string) {
 		}
 	}
 	return own
+}
+
+// raw replaces in a body as it was, which then is not that any more.
+func (r *redactor) raw(s *string) bool {
+	before := r.n
+	r.text(s)
+	return r.n > before
 }
 
 func (r *redactor) texts(ss ...*string) {

@@ -18,6 +18,7 @@ type Stages struct {
 	Counter    Counter
 	Pricer     Pricer
 	Redactor   Redactor
+	KeepRaw    bool // calls carry their bodies as they went over the wire
 
 	// Credentials returns those that an exchange was made with. They are replaced
 	// wherever they stand in the call, also where nothing tells them from a word.

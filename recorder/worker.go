@@ -75,6 +75,12 @@ func (r *Recorder) read(it item) (c *llm.Call) {
 		}
 		return nil
 	}
+	if r.stages.KeepRaw && !it.bare {
+		c.Raw = &llm.Raw{
+			Request: string(ex.Request.Data), RequestCut: ex.Request.Truncated,
+			Response: string(ex.Response.Data), ResponseCut: ex.Response.Truncated,
+		}
+	}
 	if it.bare {
 		r.counters.bodies.Add(1)
 		c.SetAttr("spanwire.content.dropped", true)

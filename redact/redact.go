@@ -110,6 +110,7 @@ func (r *Redactor) Redact(c *llm.Call) {
 	if rs == nil {
 		return
 	}
+	c.Raw = nil // nobody knows where in it a name stands
 	w := work{rules: rs, key: r.key}
 	w.call(c)
 	for _, kind := range slices.Sorted(maps.Keys(w.found)) {

@@ -229,7 +229,15 @@ func hashOf(h *hasher, s section, p []byte) (sum pieceHash, err error) {
 		m, err := callrecord.DecodeMessage(p)
 		return h.message(&m), err
 	}
-	return h.plain(pieceText, string(p)), nil
+	kind := byte(pieceText)
+	switch s {
+	case secRequest, secResponse:
+		kind = pieceRaw
+	case secRaw:
+		r, err := callrecord.DecodeRawFlags(p)
+		return h.plain(pieceFlags, fmt.Sprint(r.RequestCut, r.ResponseCut, r.RequestRedacted, r.ResponseRedacted)), err
+	}
+	return h.plain(kind, string(p)), nil
 }
 
 // checkTotals compares the totals of days that are over with those of their hours.

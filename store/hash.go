@@ -19,6 +19,7 @@ const (
 	pieceTool    = 't'
 	pieceText    = 's'
 	pieceRaw     = 'r'
+	pieceFlags   = 'f'
 )
 
 // hasher puts the fields of a piece together in memory that it keeps.
@@ -37,10 +38,11 @@ func (h *hasher) parts(ps []llm.Part) {
 	h.number(int64(len(ps)))
 	for i := range ps {
 		p := &ps[i]
-		for _, s := range [...]*string{&p.Type, &p.Content, &p.ID, &p.Name, &p.Arguments, &p.Response, &p.Modality, &p.MIMEType, &p.URI, &p.SHA256} {
+		for _, s := range [...]*string{&p.Type, &p.Content, &p.ID, &p.Name, &p.Arguments, &p.Response, &p.Modality, &p.MIMEType, &p.URI, &p.SHA256, &p.Item, &p.Detail} {
 			h.text(*s)
 		}
 		h.number(p.Size)
+		h.number(flag(p.Failed))
 		h.number(int64(p.Width))
 		h.number(int64(p.Height))
 	}

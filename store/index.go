@@ -177,7 +177,7 @@ func (b *bodies) fresh(n int64) (string, error) {
 	var c llm.Call
 	for s, ids := range m {
 		for i, id := range ids {
-			if id>>ordinalBits != n || section(s) == secSchema || section(s) == secInferred {
+			if id>>ordinalBits != n || section(s) >= secSchema {
 				continue
 			}
 			p, err := b.piece(id)

@@ -24,6 +24,9 @@ const (
 	secOutput
 	secSchema
 	secInferred // one piece for each inferred piece of the run, empty lists included
+	secRequest  // pieces of the raw body, one after the other
+	secResponse
+	secRaw // what is said of the raw bodies
 	sections
 )
 
@@ -76,6 +79,9 @@ func decodeManifest(b []byte) (m manifest, err error) {
 	var last int64
 	total := uint64(0)
 	for s := range m {
+		if len(b) == 0 {
+			break // written before there were more sections
+		}
 		for runs := next(); runs > 0 && err == nil; runs-- {
 			delta, n := binary.Varint(b)
 			if n <= 0 {

@@ -108,7 +108,7 @@ func (r *Reader) fill(ctx context.Context, day string, calls []numbered) error {
 		for _, c := range calls {
 			err := b.give(c.n, c.call)
 			if errors.Is(err, ErrSealed) {
-				c.call.System, c.call.Tools, c.call.Input, c.call.Output = nil, nil, nil, nil
+				c.call.System, c.call.Tools, c.call.Input, c.call.Output, c.call.Raw = nil, nil, nil, nil, nil
 				c.call.Problems = append(c.call.Problems, "store: what was said is "+ErrSealed.Error())
 				continue
 			}
@@ -167,16 +167,24 @@ func (b *bodies) give(n int64, c *llm.Call) error {
 	if err != nil || !ok {
 		return err
 	}
+	var raw [sections]strings.Builder
 	for s, ids := range m {
 		for i, id := range ids {
 			p, err := b.piece(id)
-			if err == nil {
+			switch {
+			case err != nil:
+			case section(s) == secRequest || section(s) == secResponse:
+				raw[s].Write(p)
+			default:
 				err = put(c, section(s), i, p)
 			}
 			if err != nil {
 				return fmt.Errorf("piece %d of call %s: %w", i, c.ID, err)
 			}
 		}
+	}
+	if c.Raw != nil {
+		c.Raw.Request, c.Raw.Response = raw[secRequest].String(), raw[secResponse].String()
 	}
 	return nil
 }
@@ -214,6 +222,10 @@ func put(c *llm.Call, s section, i int, p []byte) error {
 		return err
 	case secSchema:
 		c.OutputSchema = string(p)
+	case secRaw:
+		r, err := callrecord.DecodeRawFlags(p)
+		c.Raw = &r
+		return err
 	case secInferred:
 		if c.Run != nil && i < len(c.Run.Inferred) {
 			ps, err := callrecord.DecodeParts(p)

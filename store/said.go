@@ -107,6 +107,15 @@ func (s *speaker) split(c *llm.Call) error {
 			add(secInferred, s.hash.list(parts), func(b *bytes.Buffer) error { return s.enc.Parts(b, parts) })
 		}
 	}
+	if c.Raw != nil {
+		for to, body := range map[section]string{secRequest: c.Raw.Request, secResponse: c.Raw.Response} {
+			splitBody(body, func(p string) {
+				add(to, s.hash.plain(pieceRaw, p), func(b *bytes.Buffer) error { b.WriteString(p); return nil })
+			})
+		}
+		flags := fmt.Sprint(c.Raw.RequestCut, c.Raw.ResponseCut, c.Raw.RequestRedacted, c.Raw.ResponseRedacted)
+		add(secRaw, s.hash.plain(pieceFlags, flags), func(b *bytes.Buffer) error { return s.enc.RawFlags(b, *c.Raw) })
+	}
 	return errors.Join(errs...)
 }
 

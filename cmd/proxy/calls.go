@@ -240,7 +240,7 @@ func rowJSON(row *llm.CallRow) map[string]any {
 
 // callCommand is `proxy call`: one call for people.
 func callCommand(load func() (loaded, error)) *cobra.Command {
-	var dir string
+	var dir, raw string
 	cmd := &cobra.Command{
 		Use:   "call ID",
 		Short: "Show a call that was kept, with its messages, tools and cost",
@@ -259,10 +259,38 @@ func callCommand(load func() (loaded, error)) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = io.WriteString(cmd.OutOrStdout(), card(c))
+			out := card(c)
+			if raw != "" {
+				if out, err = rawBody(c, raw); err != nil {
+					return err
+				}
+			}
+			_, err = io.WriteString(cmd.OutOrStdout(), out)
 			return err
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "folder of the store (default: data_dir of the configuration)")
+	cmd.Flags().StringVar(&raw, "raw", "", "request or response: its body, byte for byte, where capture.raw was on")
 	return cmd
+}
+
+// rawBody returns a body as it went over the wire, or why it cannot.
+func rawBody(c *llm.Call, which string) (string, error) {
+	if which != "request" && which != "response" {
+		return "", fmt.Errorf("--raw: %q is neither request nor response", which)
+	}
+	if c.Raw == nil {
+		return "", fmt.Errorf("the bodies of call %s were not kept: capture.raw was off, or they are not to be kept", c.ID)
+	}
+	body, cut, redacted := c.Raw.Request, c.Raw.RequestCut, c.Raw.RequestRedacted
+	if which == "response" {
+		body, cut, redacted = c.Raw.Response, c.Raw.ResponseCut, c.Raw.ResponseRedacted
+	}
+	switch {
+	case cut:
+		return "", fmt.Errorf("the %s of call %s was longer than what is copied (proxy.capture_request_bytes)", which, c.ID)
+	case redacted:
+		return "", fmt.Errorf("the %s of call %s had a credential in it, which was taken out: it is not what it was", which, c.ID)
+	}
+	return body, nil
 }

@@ -109,3 +109,41 @@ func TestStoreCommands(t *testing.T) {
 	f(true, "override", "call", id)
 	f(false, "there is no store", "reprice", "--since", "1d", "--dir", t.TempDir())
 }
+
+// With capture.raw bodies come back byte for byte, of streams and of requests that the
+// proxy adds something to as well; without it nothing of them is kept.
+func TestRawBodies(t *testing.T) {
+	for _, on := range []bool{true, false} {
+		dir := t.TempDir()
+		config := rows(provider(t, fakellm.New(fakellm.Config{})), "openai") + fmt.Sprintf("data_dir: %q\ncapture: {raw: %v}\n", dir, on)
+		p := start(t, config)
+		sent := map[string][2]string{}
+		for i, more := range []string{"", `,"stream":true`, `,"stream":true,"stream_options":{"include_usage":true}`} {
+			body := chatBody(fmt.Sprint("mock-", i), more)
+			resp, answer, err := send(t, "POST", p.url+chatPath, body)
+			if err != nil || resp.StatusCode != 200 {
+				t.Fatal(resp, err)
+			}
+			id := resp.Header.Get("X-Spanwire-Call-Id")
+			p.calls.call(t, id)
+			sent[id] = [2]string{body, answer}
+		}
+		p.stop(t)
+		for id, bodies := range sent {
+			for i, which := range []string{"request", "response"} {
+				out, errOut, err := cli(t, "call", id, "--raw", which, "--dir", dir)
+				if on && (err != nil || !strings.HasPrefix(out, bodies[i][:40])) || !on && (err == nil || !strings.Contains(errOut, "capture.raw")) {
+					t.Errorf("%v, %s: %v %s\n%q\nwant\n%q", on, which, err, errOut, out, bodies[i])
+				}
+				if on && which == "request" && out != bodies[i] {
+					t.Errorf("%s is\n%q\nwant\n%q", which, out, bodies[i])
+				}
+				// The usage that the proxy asks for is in what the provider sent, and not in
+				// what the caller got.
+				if on && which == "response" && out != bodies[i] && !strings.Contains(out, `"usage"`) {
+					t.Errorf("%s is\n%q\nwant\n%q", which, out, bodies[i])
+				}
+			}
+		}
+	}
+}

@@ -71,6 +71,10 @@ type Config struct {
 	Runs      runs.Config      `mapstructure:"runs"`
 	Tracing   tracing.Config   `mapstructure:"tracing"`
 
+	Capture struct {
+		Raw bool `mapstructure:"raw"` // keep bodies as they went over the wire
+	} `mapstructure:"capture"`
+
 	DataDir string         `mapstructure:"data_dir"` // of everything that is kept
 	Store   store.Config   `mapstructure:"store"`
 	Journal journal.Config `mapstructure:"journal"`

@@ -116,6 +116,7 @@ func demoConfig(cfg loaded, provider string) loaded {
 	cfg.Tracing.Exporters = []tracing.Exporter{{Type: "stdout"}}
 	cfg.Listen, cfg.Admin = freeAddress(cfg.Listen), freeAddress(cfg.Admin)
 	cfg.Log.Level = "warn"
+	cfg.Capture.Raw = true
 	cfg.Runs.Snapshot = 0 // a demo leaves nothing behind
 	return cfg
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // fixed are the keys, and sections, that a running program does not change.
-var fixed = []string{"listen", "admin", "pprof", "log.format", "recorder", "runs", "tokenizer", "tracing", "data_dir", "store", "journal", "audit", "encryption"}
+var fixed = []string{"listen", "admin", "pprof", "log.format", "recorder", "runs", "tokenizer", "tracing", "capture", "data_dir", "store", "journal", "audit", "encryption"}
 
 // reloader takes up a changed configuration. It is used by one goroutine.
 type reloader struct {

@@ -86,7 +86,7 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 	}
 	stages := recorder.Stages{
 		Reader: live, Tracer: traces, Attributor: live, Counter: counter, Pricer: live, Redactor: live, Credentials: live.Credentials,
-		Place: traces.Place, Sinks: to, Log: log,
+		Place: traces.Place, Sinks: to, KeepRaw: cfg.Capture.Raw, Log: log,
 	}
 	linker := newLinker(cfg.Config, log)
 	if linker != nil {
@@ -96,6 +96,9 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 	toRelay := proxy.Settings{Router: live, Recorder: rec, Directive: live.Directive, TLS: certs.config(cfg.Config), Log: log}
 	if wait != nil {
 		wait.rec, toRelay.Keeper = rec, wait
+	}
+	if cfg.Capture.Raw {
+		toRelay.KeepAnswers = cfg.Proxy.CaptureRequestBytes
 	}
 	relay, err := proxy.New(cfg.Proxy, toRelay)
 	if err != nil {

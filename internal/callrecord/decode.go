@@ -25,6 +25,10 @@ func DecodeSaid(b []byte, c *llm.Call) error {
 	c.System, c.OutputSchema = partsOf(said.System), said.OutputSchema
 	c.Input, c.Output = messagesOf(said.Input), messagesOf(said.Output)
 	giveParts(c.Run, said.Inferred)
+	if said.Raw != nil {
+		r := llm.Raw(*said.Raw)
+		c.Raw = &r
+	}
 	c.Tools = convert(said.Tools, func(t tool) llm.Tool { return llm.Tool(t) })
 	return nil
 }

@@ -31,6 +31,21 @@ func marshal(out *bytes.Buffer, what string, v any) error {
 	return nil
 }
 
+// RawFlags appends what is said of raw bodies, without the bodies.
+func (e *Encoder) RawFlags(out *bytes.Buffer, r llm.Raw) error {
+	r.Request, r.Response = "", ""
+	return marshal(out, "raw bodies", raw(r))
+}
+
+// DecodeRawFlags reads what [Encoder.RawFlags] wrote.
+func DecodeRawFlags(b []byte) (llm.Raw, error) {
+	var r raw
+	if err := decoding.Unmarshal(b, &r); err != nil {
+		return llm.Raw{}, fmt.Errorf("decode raw bodies: %w", err)
+	}
+	return llm.Raw(r), nil
+}
+
 // DecodeMessage reads what [Encoder.Message] wrote.
 func DecodeMessage(b []byte) (llm.Message, error) {
 	var m message

@@ -77,6 +77,17 @@ type Said struct {
 	Tools        []tool    `cbor:"4,keyasint,omitempty" json:"tools,omitempty"`
 	OutputSchema string    `cbor:"5,keyasint,omitempty" json:"output_schema,omitempty"`
 	Inferred     [][]part  `cbor:"6,keyasint,omitempty" json:"inferred,omitempty"` // of each piece of the run
+	Raw          *raw      `cbor:"7,keyasint,omitempty" json:"raw,omitempty"`
+}
+
+// raw is llm.Raw.
+type raw struct {
+	Request          string `cbor:"1,keyasint,omitempty" json:"request,omitempty"`
+	Response         string `cbor:"2,keyasint,omitempty" json:"response,omitempty"`
+	RequestCut       bool   `cbor:"3,keyasint,omitempty" json:"request_cut,omitempty"`
+	ResponseCut      bool   `cbor:"4,keyasint,omitempty" json:"response_cut,omitempty"`
+	RequestRedacted  bool   `cbor:"5,keyasint,omitempty" json:"request_redacted,omitempty"`
+	ResponseRedacted bool   `cbor:"6,keyasint,omitempty" json:"response_redacted,omitempty"`
 }
 
 type message struct {
@@ -239,7 +250,7 @@ type Encoder struct {
 
 // Said appends what was said in c, or nothing when nothing was.
 func (e *Encoder) Said(out *bytes.Buffer, c *llm.Call) error {
-	if len(c.System) == 0 && len(c.Input) == 0 && len(c.Output) == 0 && len(c.Tools) == 0 && c.OutputSchema == "" && !hasParts(c.Run) {
+	if len(c.System) == 0 && len(c.Input) == 0 && len(c.Output) == 0 && len(c.Tools) == 0 && c.OutputSchema == "" && !hasParts(c.Run) && c.Raw == nil {
 		return nil
 	}
 	defer e.reset()
@@ -248,6 +259,10 @@ func (e *Encoder) Said(out *bytes.Buffer, c *llm.Call) error {
 		e.tools = append(e.tools, tool(t))
 	}
 	e.said.Tools = e.tools
+	if c.Raw != nil {
+		r := raw(*c.Raw)
+		e.said.Raw = &r
+	}
 	if err := encoding.MarshalToBuffer(&e.said, out); err != nil {
 		return fmt.Errorf("encode content of call %s: %w", c.ID, err)
 	}
