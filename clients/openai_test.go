@@ -120,7 +120,9 @@ func (c *checks) told(f facts, s span, id string) {
 	c.is("response id", s.text("gen_ai.response.id"), id)
 	c.is("response model", s.text("gen_ai.response.model"), f.Model)
 	c.is("finish reason", s.text("gen_ai.response.finish_reasons"), f.Finish)
-	c.is("end", s.text("spanwire.end"), "complete")
+	if s.text("gen_ai.request.stream") != "true" || !leftAtTheEnd(s) {
+		c.is("end", s.text("spanwire.end"), "complete")
+	}
 	c.is("span status", s.Status.Code, 0)
 	output, err := s.messages("gen_ai.output.messages")
 	c.ok(fmt.Sprint(err), err == nil)
