@@ -71,7 +71,7 @@ hostile: ## the store with a million users, bodies of 100 MB, 10,000 messages
 	$(GO) test ./store -run='^(TestHostileValues|TestVeryManyValues|TestLargeCalls|TestImagesAreKeptOnce)$$' -count=1 -timeout=30m -v -long
 
 million: ## questions to a store of 1,000,000 calls in 30 days, cold and warm (minutes, 3 GB)
-	$(GO) test ./store -run='^TestMillion$$' -count=1 -timeout=60m -v -million
+	$(GO) test ./store -run='^(TestMillion|TestLoad)$$' -count=1 -timeout=60m -v -million
 
 collector: ## spans into a real OpenTelemetry Collector (a large build the first time)
 	cd internal/collectortest && $(GO) test -count=1 ./...

@@ -109,6 +109,67 @@ func TestMillion(t *testing.T) {
 	}
 }
 
+// TestLoad keeps 2,000 calls of 5 KB a second while the page asks its questions, and
+// says what that takes of a processor.
+func TestLoad(t *testing.T) {
+	if !*million {
+		t.Skip("keeping 2,000 calls a second beside questions was not measured: it takes half a minute of both cores; `make million` does it")
+	}
+	const rate, seconds, batch = 2000, 20, 100
+	dir := t.TempDir()
+	s := open(t, dir)
+	p := newProse(11)
+	calls := make([]*llm.Call, 0, rate*seconds)
+	for i := range rate * seconds {
+		c := sinktest.Call(i)
+		c.Start = noon().Add(time.Duration(i) * time.Second / rate)
+		c.End = c.Start.Add(time.Second)
+		c.Attribution.User = fmt.Sprint("user-", i%300)
+		c.Place.Trace = [16]byte{9, byte(i >> 16), byte(i >> 8), byte(i)}
+		c.Input = []llm.Message{{Role: "user", Parts: []llm.Part{{Type: llm.PartText, Content: p.text(4000)}}}}
+		c.Output = []llm.Message{{Role: "assistant", Parts: []llm.Part{{Type: llm.PartText, Content: p.text(800)}}}}
+		calls = append(calls, c)
+	}
+	var row llm.CallRow
+	asks := []func(*store.Reader) (int, error){
+		list(t, &row, llm.Filter{}), list(t, nil, llm.Filter{Is: is{llm.DimUser: {"user-7"}}}), list(t, nil, llm.Filter{Text: "cats"}),
+		totals(t, llm.TotalsQuery{By: []llm.Dimension{llm.DimTeam, llm.DimModel}, Percentiles: true, Bucket: llm.BucketHour}),
+	}
+	keep(t, s, calls[:batch]...)
+	began, used := time.Now(), cpu()
+	done := make(chan struct{})
+	var slowest time.Duration
+	asked := 0
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(50 * time.Millisecond) // 20 questions a second
+		defer tick.Stop()
+		for time.Since(began) < seconds*time.Second {
+			<-tick.C
+			at := time.Now()
+			if _, err := asks[asked%len(asks)](s.Reader); err != nil {
+				t.Error(err)
+				return
+			}
+			slowest = max(slowest, time.Since(at))
+			asked++
+		}
+	}()
+	tick := time.NewTicker(time.Second * batch / rate)
+	defer tick.Stop()
+	for i := batch; i < len(calls); i += batch {
+		<-tick.C
+		keep(t, s, calls[i:i+batch]...)
+	}
+	<-done
+	took := time.Since(began)
+	t.Logf("%d calls in %v: %.0f calls/s; %d questions, the slowest %.1f ms; %.2f of a processor in all, the index included",
+		len(calls), took.Round(time.Millisecond), float64(len(calls))/took.Seconds(), asked, ms(slowest), (cpu()-used).Seconds()/took.Seconds())
+	if n := number(t, dayFile(dir, ".db"), "SELECT count(*) FROM call"); n != int64(len(calls)) {
+		t.Errorf("%d calls are kept", n)
+	}
+}
+
 func ms(d time.Duration) float64 { return float64(d) / 1e6 }
 
 func list(t *testing.T, first *llm.CallRow, f llm.Filter) func(*store.Reader) (int, error) {
