@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -176,19 +177,26 @@ func TestReprice(t *testing.T) {
 	}
 }
 
+// clock is a time that a test sets while a store runs.
+type clock struct{ at atomic.Int64 }
+
+func (c *clock) set(t time.Time) { c.at.Store(t.UnixNano()) }
+func (c *clock) now() time.Time  { return time.Unix(0, c.at.Load()).UTC() }
+
 // Files of old days go: bodies first, then calls; their totals stay until they are
 // old as well.
 func TestOldDaysGo(t *testing.T) {
 	dir := t.TempDir()
-	now := noon()
+	var now clock
+	now.set(noon())
 	s := open(t, dir, func(c *store.Config, set *store.Settings) {
 		c.KeepBodies, c.KeepCalls, c.KeepTotals = 2*24*time.Hour, 5*24*time.Hour, 10*24*time.Hour
-		set.Now = func() time.Time { return now }
+		set.Now = now.now
 	})
 	for i := range 8 {
 		c := sinktest.Call(i)
-		now = noon().Add(time.Duration(i) * 24 * time.Hour)
-		c.Start, c.End = now, now.Add(time.Second)
+		now.set(noon().Add(time.Duration(i) * 24 * time.Hour))
+		c.Start, c.End = now.now(), now.now().Add(time.Second)
 		keep(t, s, c)
 		if err := s.Tidy(t.Context()); err != nil {
 			t.Fatal(err)
@@ -230,7 +238,7 @@ func TestOldDaysGo(t *testing.T) {
 	if files("*.bodies.db") != 3 || len(stored(t, dir)) != 7 {
 		t.Error("a late call brought bodies back")
 	}
-	now = now.Add(8 * 24 * time.Hour)
+	now.set(now.now().Add(8 * 24 * time.Hour))
 	if err := s.Tidy(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -244,16 +252,17 @@ func TestOldDaysGo(t *testing.T) {
 
 func TestSizeIsBounded(t *testing.T) {
 	dir := t.TempDir()
-	now := noon()
+	var now clock
+	now.set(noon())
 	change := func(c *store.Config, set *store.Settings) {
 		c.MaxBytes = 64 << 20
-		set.Now = func() time.Time { return now }
+		set.Now = now.now
 	}
 	s := open(t, dir, change)
 	for i := range 5 {
-		now = noon().Add(time.Duration(i) * 24 * time.Hour)
+		now.set(noon().Add(time.Duration(i) * 24 * time.Hour))
 		c := sinktest.Call(i)
-		c.Start = now
+		c.Start = now.now()
 		keep(t, s, c)
 	}
 	shut(t, s)

@@ -117,8 +117,9 @@ func filters() []llm.Filter {
 func TestListsAndTotalsAreThoseOfTheCalls(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
-	calls := traffic(700)
+	calls := traffic(250)
 	keep(t, s, calls...)
+	asked := 0
 	check := func(when string) {
 		for i, f := range filters() {
 			checkList(t, fmt.Sprintf("%s, filter %d", when, i), s.Reader, f, calls)
@@ -126,7 +127,11 @@ func TestListsAndTotalsAreThoseOfTheCalls(t *testing.T) {
 				nil, {llm.DimTeam}, {llm.DimTeam, llm.DimModel}, {llm.DimUser}, {llm.DimTeam, llm.DimUser}, {llm.DimTag}, {llm.DimKey, llm.DimModel},
 				{llm.DimUsageSource}, {llm.DimCostSource, llm.DimCostStatus}, {llm.DimOutcome}, {llm.DimError, llm.DimTag}, {llm.DimAgent},
 			} {
+				asked++
 				for _, bucket := range []llm.Bucket{llm.BucketNone, llm.BucketDay, llm.BucketHour} {
+					if bucket == llm.BucketHour && asked%5 != 0 {
+						continue // many totals each, by the same rows as those of days
+					}
 					checkTotals(t, fmt.Sprintf("%s, filter %d by %v each %q", when, i, by, bucket), s.Reader, llm.TotalsQuery{Filter: f, By: by, Bucket: bucket, Limit: 10_000}, calls)
 				}
 			}
