@@ -241,7 +241,7 @@ func TestReadMessage(t *testing.T) {
 
 func TestFileWatch(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "f")
-	w := newFileWatch([]string{file})
+	w := newFileWatch(file)
 	if w.changed() {
 		t.Error("nothing has changed")
 	}
@@ -266,6 +266,28 @@ func TestFileWatch(t *testing.T) {
 	w.changed()
 	if !w.changed() {
 		t.Error("the file is gone")
+	}
+}
+
+// A file that is changed after it was read, and before the program gets round to
+// watching it, is a changed file.
+func TestWatchBeginsBeforeTheFileIsRead(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "key")
+	for _, text := range []string{"one", "another"} {
+		replace(t, key, text)
+		file := writeConfig(t, "providers: [{name: mine, base_url: 'http://127.0.0.1:1', dialect: openai, api_key: {file: '"+key+"'}}]\n")
+		cfg, err := source{file: file, flags: noFlags()}.load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := key
+		if text == "one" {
+			changed = file
+		}
+		replace(t, changed, "pprof: true")
+		if cfg.watch.changed(); !cfg.watch.changed() {
+			t.Errorf("a change of %s is not seen", changed)
+		}
 	}
 }
 

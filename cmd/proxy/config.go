@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -276,14 +277,15 @@ type source struct {
 // loaded is a configuration as it was read.
 type loaded struct {
 	Config
-	file     string   // that was read; "" when there was none
-	warnings []string // for the log
+	file     string     // that was read; "" when there was none
+	watch    *fileWatch // on files(), since before they were read
+	warnings []string   // for the log
 }
 
 // load reads the configuration: flags win over the environment, which wins over
 // the file, which wins over the defaults. All that is wrong is reported at once.
 func (s source) load() (loaded, error) {
-	out := loaded{Config: defaultConfig()}
+	out := loaded{Config: defaultConfig(), watch: newFileWatch(cmp.Or(s.file, defaultFile))}
 	all := leaves(reflect.ValueOf(&out.Config).Elem(), "")
 
 	v := viper.New()
@@ -315,6 +317,7 @@ func (s source) load() (loaded, error) {
 	for _, name := range unknownEnv(os.Environ(), all) {
 		out.warnings = append(out.warnings, fmt.Sprintf("environment variable %s names no key of the configuration", name))
 	}
+	out.watch = out.watch.follow(out.files())
 	if errs == nil {
 		errs = append(errs, out.validate())
 	}

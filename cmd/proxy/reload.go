@@ -26,6 +26,7 @@ type reloader struct {
 	certs *certificates
 	level *slog.LevelVar
 	log   *slog.Logger
+	watch *fileWatch  // on the files of cfg, since before they were read
 	done  func(error) // nil, or told how each attempt ended
 }
 
@@ -38,7 +39,6 @@ func (r *reloader) wait(ctx context.Context, s settings, failed <-chan error) er
 	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	w := newFileWatch(r.cfg.files())
 	for {
 		select {
 		case <-ctx.Done():
@@ -49,14 +49,10 @@ func (r *reloader) wait(ctx context.Context, s settings, failed <-chan error) er
 			if sig != syscall.SIGHUP {
 				return nil
 			}
-			w.settle()
 			r.reload("SIGHUP")
-			w.follow(r.cfg.files())
 		case <-tick.C:
-			if w.changed() {
-				w.settle()
+			if r.watch.changed() {
 				r.reload("a file changed")
-				w.follow(r.cfg.files())
 			}
 		}
 	}
@@ -65,8 +61,11 @@ func (r *reloader) wait(ctx context.Context, s settings, failed <-chan error) er
 // reload reads the configuration again. What is invalid is refused as a whole:
 // the old one stays.
 func (r *reloader) reload(why string) {
+	r.watch.settle()
 	err := r.take(why)
-	if err != nil {
+	if err == nil {
+		r.watch = r.cfg.watch
+	} else {
 		r.log.Error("the new configuration is refused, the old one stays", "cause", why, "error", err)
 	}
 	if r.done != nil {
@@ -147,50 +146,52 @@ func differ(a, b *Config) []string {
 
 // fileWatch notices that one of some files has changed, however it was written:
 // in place, by a rename over it, or behind a symbolic link as Kubernetes does. It
-// looks instead of being told, which works on every kind of mount.
+// looks instead of being told, which works on every kind of mount. It is made
+// before the files are read, so that a change while they are read is seen later.
 type fileWatch struct {
 	files []string
-	seen  string // what the files looked like at first
-	last  string // … and at the last look
+	seen  []string // what each of the files looked like at first
+	last  []string // … and at the last look
 }
 
-func newFileWatch(files []string) *fileWatch {
+func newFileWatch(files ...string) *fileWatch {
 	now := look(files)
 	return &fileWatch{files: files, seen: now, last: now}
 }
 
-// settle takes what the files look like now as known. It comes before they are
-// read, so that a change while they are read is noticed later.
+// settle takes what the files look like now as known.
 func (w *fileWatch) settle() {
 	w.last = look(w.files)
 	w.seen = w.last
 }
 
-// follow watches another set of files.
-func (w *fileWatch) follow(files []string) {
-	if !slices.Equal(w.files, files) {
-		*w = *newFileWatch(files)
+// follow returns a watch on other files. A file of both is known as it was.
+func (w *fileWatch) follow(files []string) *fileWatch {
+	next := newFileWatch(files...)
+	for i, f := range files {
+		if j := slices.Index(w.files, f); j >= 0 {
+			next.seen[i] = w.seen[j]
+		}
 	}
+	return next
 }
 
 // changed says whether the files differ from the first look and have come to
 // rest: they looked the same last time, so that no half-written file is read.
 func (w *fileWatch) changed() bool {
 	now := look(w.files)
-	rest := now == w.last
+	rest := slices.Equal(now, w.last)
 	w.last = now
-	return rest && now != w.seen
+	return rest && !slices.Equal(now, w.seen)
 }
 
-func look(files []string) string {
-	var b strings.Builder
-	for _, f := range files {
-		info, err := os.Stat(f)
-		if err != nil {
-			b.WriteString("-;")
-			continue
+// look returns what tells a file from what it was: an empty text when it is not there.
+func look(files []string) []string {
+	out := make([]string, len(files))
+	for i, f := range files {
+		if info, err := os.Stat(f); err == nil {
+			out[i] = fmt.Sprintf("%d %d", info.ModTime().UnixNano(), info.Size())
 		}
-		fmt.Fprintf(&b, "%d %d;", info.ModTime().UnixNano(), info.Size())
 	}
-	return b.String()
+	return out
 }

@@ -143,7 +143,7 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 		s.started(at)
 	}
 
-	r := &reloader{cfg: cfg, load: load, live: live, relay: relay, certs: certs, level: level, log: log, done: s.reloaded}
+	r := &reloader{cfg: cfg, load: load, live: live, relay: relay, certs: certs, level: level, log: log, watch: cfg.watch, done: s.reloaded}
 	err = r.wait(ctx, s, failed)
 
 	drain := r.cfg.DrainTimeout
