@@ -322,57 +322,21 @@ func TestErrorBody(t *testing.T) {
 	}
 }
 
-// seeds are recordings that are small enough to be changed bit by bit.
-func seeds(f *testing.F) (rs []providerstest.Recording) {
-	if !providerstest.HasRecordings(f) {
-		return nil
-	}
-	return providerstest.Recordings(f, func(r providerstest.Recording) bool {
-		return (spoken(r) || counting(r)) && len(r.Response) < 64<<10
-	})
+// seeds are the fixtures, and some small recordings where there are any.
+func seeds(f *testing.F) ([]providerstest.Fixture, []providerstest.Recording) {
+	fs, _ := providerstest.Fixtures(f, nil)
+	return fs, providerstest.SmallRecordings(f, 64<<10, func(r providerstest.Recording) bool { return spoken(r) || counting(r) })
 }
 
 func FuzzResponse(f *testing.F) {
-	fs, _ := providerstest.Fixtures(f, nil)
-	for _, x := range fs {
-		f.Add(x.Method, x.Target, x.Response, uint8(7))
-	}
-	for _, r := range seeds(f) {
-		f.Add(r.Method, r.Target, r.Response, uint8(33))
-	}
-	f.Fuzz(func(t *testing.T, method, target string, body []byte, n uint8) {
-		x := providerstest.Fixture{Method: method, Target: target, ResponseHeader: llm.Header("Content-Type: text/event-stream\r\n"), Response: body}.Exchange()
-		whole, err := dialect.Read(x, body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cut, err := dialect.Read(x, providerstest.Cut(body, int(n)+1)...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if a, b := providerstest.Show(whole), providerstest.Show(cut); a != b {
-			t.Fatalf("pieces of %d:\n%s\nwhole:\n%s", int(n)+1, b, a)
-		}
-	})
+	fs, rs := seeds(f)
+	providerstest.FuzzResponse(f, dialect, fs, rs, "text/event-stream")
 }
 
 func FuzzRequest(f *testing.F) {
-	fs, _ := providerstest.Fixtures(f, nil)
-	for _, x := range fs {
-		f.Add(x.Target, x.Request, 0)
-	}
-	for _, r := range seeds(f) {
-		f.Add(r.Target, r.Request, len(r.Request)/2)
-	}
-	f.Fuzz(func(t *testing.T, target string, body []byte, head int) {
-		x := providerstest.Fixture{Target: target, Request: body}.Exchange()
-		before := bytes.Clone(body)
-		_ = anthropic.Dialect{}.ReadRequest(&llm.Call{Kind: llm.KindHTTP}, x)
-		if !bytes.Equal(body, before) {
-			t.Fatal("the body was changed")
-		}
-		x.Request.Truncated, x.Request.Head = true, head
-		if err := (anthropic.Dialect{}).ReadRequest(&llm.Call{Kind: llm.KindHTTP}, x); err != nil && len(body) > 0 && head > 0 && bytes.HasPrefix(body, []byte(`{"`)) {
+	fs, rs := seeds(f)
+	providerstest.FuzzRequest(f, dialect, fs, rs, func(t *testing.T, x *llm.Exchange, err error) {
+		if err != nil && x.Request.Head > 0 && bytes.HasPrefix(x.Request.Data, []byte(`{"`)) {
 			t.Fatalf("a beginning that is kept is an error: %v", err)
 		}
 	})

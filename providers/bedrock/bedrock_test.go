@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -166,59 +165,18 @@ func TestBrokenStream(t *testing.T) {
 	f(start, "kept", 1) // its prelude
 }
 
-func FuzzResponse(f *testing.F) {
+// seeds are the fixtures, and some small recordings where there are any.
+func seeds(f *testing.F) ([]providerstest.Fixture, []providerstest.Recording) {
 	fs, _ := providerstest.Fixtures(f, decode)
-	for _, x := range fs {
-		f.Add(x.Target, x.Response, uint8(7))
-	}
-	for _, r := range seeds(f) {
-		f.Add(r.Target, r.Response, uint8(33))
-	}
-	f.Fuzz(func(t *testing.T, target string, body []byte, n uint8) {
-		for _, media := range []string{"application/vnd.amazon.eventstream", "application/json"} {
-			x := providerstest.Fixture{Target: target, ResponseHeader: llm.Header("Content-Type: " + media + "\r\n"), Response: body}.Exchange()
-			whole, err := dialect.Read(x, body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			cut, err := dialect.Read(x, providerstest.Cut(body, int(n)+1)...)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if a, b := providerstest.Show(whole), providerstest.Show(cut); a != b {
-				t.Fatalf("pieces of %d:\n%s\nwhole:\n%s", int(n)+1, b, a)
-			}
-		}
-	})
+	return fs, providerstest.SmallRecordings(f, 16<<10, spoken)
+}
+
+func FuzzResponse(f *testing.F) {
+	fs, rs := seeds(f)
+	providerstest.FuzzResponse(f, dialect, fs, rs, "application/vnd.amazon.eventstream", "application/json")
 }
 
 func FuzzRequest(f *testing.F) {
-	fs, _ := providerstest.Fixtures(f, decode)
-	for _, x := range fs {
-		f.Add(x.Target, x.Request, len(x.Request)/2)
-	}
-	for _, r := range seeds(f) {
-		f.Add(r.Target, r.Request, 0)
-	}
-	f.Fuzz(func(t *testing.T, target string, body []byte, head int) {
-		x := providerstest.Fixture{Target: target, Request: body}.Exchange()
-		x.Request.Truncated, x.Request.Head = head != 0, head
-		before := bytes.Clone(body)
-		c := &llm.Call{}
-		_ = wired.ReadRequest(c, x)
-		if !bytes.Equal(before, body) {
-			t.Fatal("the body was changed")
-		}
-		if shown := providerstest.Show(c); strings.HasPrefix(shown, "not representable") {
-			t.Fatal(shown)
-		}
-	})
-}
-
-// seeds are some small recordings, where there are any.
-func seeds(f *testing.F) []providerstest.Recording {
-	if !providerstest.HasRecordings(f) {
-		return nil
-	}
-	return slices.DeleteFunc(providerstest.Recordings(f, spoken), func(r providerstest.Recording) bool { return len(r.Response) > 16<<10 })
+	fs, rs := seeds(f)
+	providerstest.FuzzRequest(f, dialect, fs, rs)
 }

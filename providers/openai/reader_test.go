@@ -1,10 +1,8 @@
 package openai_test
 
 import (
-	"bytes"
 	"fmt"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -365,60 +363,20 @@ func TestLargeEmbeddings(t *testing.T) {
 	}
 }
 
-func FuzzResponse(f *testing.F) {
-	fs, _ := fixtures(f)
-	for _, x := range fs {
-		f.Add(x.Target, x.Response, uint8(7))
-	}
-	for _, r := range seeds(f) {
-		f.Add(r.Target, r.Response, uint8(33))
-	}
-	f.Fuzz(func(t *testing.T, target string, body []byte, n uint8) {
-		x := providerstest.Fixture{Target: target, ResponseHeader: llm.Header("Content-Type: text/event-stream\r\n"), Response: body}.Exchange()
-		whole, err := dialect.Read(x, body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cut, err := dialect.Read(x, providerstest.Cut(body, int(n)+1)...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if a, b := providerstest.Show(whole), providerstest.Show(cut); a != b {
-			t.Fatalf("pieces of %d:\n%s\nwhole:\n%s", int(n)+1, b, a)
-		}
+// seeds are the fixtures, and some small recordings where there are any.
+func seeds(f *testing.F) ([]providerstest.Fixture, []providerstest.Recording) {
+	fs, _ := providerstest.Fixtures(f, nil)
+	return fs, providerstest.SmallRecordings(f, 8<<10, func(r providerstest.Recording) bool {
+		return (spoken(r) || ofOpenAI(r)) && len(r.Request) <= 8<<10
 	})
+}
+
+func FuzzResponse(f *testing.F) {
+	fs, rs := seeds(f)
+	providerstest.FuzzResponse(f, dialect, fs, rs, "text/event-stream")
 }
 
 func FuzzRequest(f *testing.F) {
-	fs, _ := fixtures(f)
-	for _, x := range fs {
-		f.Add(x.Target, x.Request, 0)
-		f.Add(x.Target, x.Request, len(x.Request)/2)
-	}
-	for _, r := range seeds(f) {
-		f.Add(r.Target, r.Request, 0)
-	}
-	f.Fuzz(func(t *testing.T, target string, body []byte, head int) {
-		x := providerstest.Fixture{Target: target, Request: body}.Exchange()
-		x.Request.Truncated, x.Request.Head = head != 0, head
-		before := bytes.Clone(body)
-		c := &llm.Call{}
-		_ = openai.Dialect{}.ReadRequest(c, x)
-		if !bytes.Equal(before, body) {
-			t.Fatal("the body was changed")
-		}
-		shown := providerstest.Show(c)
-		if strings.HasPrefix(shown, "not representable") {
-			t.Fatal(shown)
-		}
-	})
-}
-
-// seeds are some small recordings, where there are any.
-func seeds(f *testing.F) []providerstest.Recording {
-	if !providerstest.HasRecordings(f) {
-		return nil
-	}
-	all := providerstest.Recordings(f, func(r providerstest.Recording) bool { return spoken(r) || ofOpenAI(r) })
-	return slices.DeleteFunc(all, func(r providerstest.Recording) bool { return len(r.Response) > 8<<10 || len(r.Request) > 8<<10 })
+	fs, rs := seeds(f)
+	providerstest.FuzzRequest(f, dialect, fs, rs)
 }
