@@ -211,3 +211,13 @@ func TestWalkThroughIsTested(t *testing.T) {
 		}
 	}
 }
+
+// An entry of the changelog begins with one word for what it is.
+func TestChangelogEntriesSayTheirKind(t *testing.T) {
+	kind := regexp.MustCompile(`^- (BUGFIX|CHANGE|FEATURE|SECURITY): `)
+	for line := range strings.Lines(string(find(t, "CHANGELOG.md").data)) {
+		if strings.HasPrefix(line, "- ") && !kind.MatchString(line) {
+			t.Errorf("CHANGELOG.md has an entry that begins %.30q: want BUGFIX, CHANGE, FEATURE or SECURITY", line)
+		}
+	}
+}
