@@ -73,7 +73,7 @@ data_dir: %[3]q
 	for _, path := range []string{"", "/keyed"} {
 		for _, text := range []string{"tulip-4-pass", "please-fail", "EMPTY-word"} {
 			body := fmt.Sprintf(`{"model":"m-1","messages":[{"role":"user","content":%q}]}`, text)
-			resp, _, err := send(t, "POST", p.url+path+chatPath+"?key=daisy-9-query", body, "Authorization", "Bearer tulip-4-caller", "Api-Key", "placeholder")
+			resp, _, err := send(t, "POST", p.url+path+chatPath+"?key=daisy-9-query", body, "Authorization", "Bearer tulip-4-caller", "Api-Key", "not-needed")
 			if err != nil {
 				t.Fatal(err)
 			}
