@@ -2,15 +2,19 @@ package llm
 
 import "strconv"
 
-// PicoUSD is an amount of money in 10⁻¹² US dollars. Every rate and every sum
-// is a whole number of them, so money is exact. The range is ± 9.2 million USD.
-type PicoUSD int64
+// Pico is an amount of money in 10⁻¹² of the unit of its currency. Every rate and every
+// sum is a whole number of them, so money is exact. The range is ± 9.2 million units.
+type Pico int64
 
-// USD returns the amount in dollars, for conventions that want a double.
-func (p PicoUSD) USD() float64 { return float64(p) / 1e12 }
+// PicoUSD is an amount that is in US dollars wherever the name stands. Where the
+// currency may be another one the type is [Pico], and a [Currency] is beside it.
+type PicoUSD = Pico
 
-// String returns the exact decimal text in dollars without trailing zeros: "0.000351", "-2", "0".
-func (p PicoUSD) String() string {
+// USD returns the amount in units, for conventions that want a double of dollars.
+func (p Pico) USD() float64 { return float64(p) / 1e12 }
+
+// String returns the exact decimal text in units without trailing zeros: "0.000351", "-2", "0".
+func (p Pico) String() string {
 	const digits = 12
 	var buf [40]byte
 	neg := p < 0
@@ -41,18 +45,21 @@ func (p PicoUSD) String() string {
 // Cost is what a call cost. With Source CostUnset no amount is known and Status
 // says why; unset is not 0. An amount of 0 with another source means free.
 type Cost struct {
-	Total PicoUSD
+	Total Pico
 	// Parts of the total; their sum is Total when the table made it, and they
 	// are all 0 when a provider told only the total.
-	Input, Output, CacheRead, CacheWrite, Tools PicoUSD
+	Input, Output, CacheRead, CacheWrite, Tools Pico
+	// Currency is that of every amount here.
+	Currency Currency
 
 	Source CostSource
 	Status CostStatus
 	Price  string // matched price id and table date: "openai/gpt-4o@2026-11-21"; "" when none
 
 	// Table is what the table says when the provider told the cost: kept so that
-	// the difference can be watched. HasTable is false when the table could not say.
-	Table    PicoUSD
+	// the difference can be watched. HasTable is false when the table could not say,
+	// or said it in another currency.
+	Table    Pico
 	HasTable bool
 }
 
@@ -66,6 +73,9 @@ const (
 	CostOverride CostSource = "override"
 	CostUnset    CostSource = "unset"
 )
+
+// Money returns the total with its currency.
+func (c Cost) Money() Money { return Money{c.Total, c.Currency} }
 
 // Known says whether there is an amount.
 func (c Cost) Known() bool { return c.Source != "" && c.Source != CostUnset }
@@ -82,4 +92,5 @@ const (
 	CostToolUnpriced      CostStatus = "tool_unpriced"
 	CostInconsistentUsage CostStatus = "inconsistent_usage"
 	CostNoUsage           CostStatus = "no_usage"
+	CostMixedCurrencies   CostStatus = "mixed_currencies" // parts of the call are priced in different ones
 )

@@ -42,8 +42,8 @@ type Filter struct {
 	Session     string // told by the caller, or inferred
 	Run         string
 	Trace       [16]byte
-	Status      int // HTTP status; 0: any
-	MinCost     PicoUSD
+	Status      int     // HTTP status; 0: any
+	MinCost     PicoUSD // of calls that are priced in US dollars; the others are not meant
 	MinDuration time.Duration
 	Text        string // all of these words; "words in quotes" stand together, and word* begins so
 }
@@ -73,10 +73,12 @@ type CallRow struct {
 
 	Input, Output, CacheRead, CacheWrite, Reasoning Count
 	UsageSource                                     UsageSource
-	Cost                                            Count // pico-USD
+	Cost                                            Count // pico of Currency
+	Currency                                        Currency
 	CostSource                                      CostSource
 	CostStatus                                      CostStatus
-	CostWas                                         Count // before it was priced anew
+	CostWas                                         Count // before it was priced anew, pico of CurrencyWas
+	CurrencyWas                                     Currency
 
 	Preview string // beginning of what the user said last; "" when it is not kept
 }
@@ -103,7 +105,8 @@ type TotalsQuery struct {
 	By     []Dimension
 	Bucket Bucket
 	// Limit is how many combinations of values get totals of their own, those with
-	// the highest cost first and then those with the most calls; the others are put
+	// the highest cost in US dollars first, then in the other currencies, and then
+	// those with the most calls; the others are put
 	// together as OtherValue. 0 means 100.
 	Limit       int
 	Percentiles bool // costs a little more
@@ -117,8 +120,9 @@ type Total struct {
 	Calls, Failed                                   int64
 	Counted                                         int64 // calls of which tokens are known; the others are in no sum of tokens
 	Input, Output, CacheRead, CacheWrite, Reasoning int64
-	Priced                                          int64 // calls of which the cost is known; the others are not in Cost
+	Priced                                          int64 // calls of which the cost is known; the others are in no amount
 	Cost                                            PicoUSD
+	Others                                          Costs         // in currencies other than US dollars, apart from Cost
 	Duration                                        time.Duration // of all
 
 	Latency, FirstToken Percentiles
@@ -139,6 +143,7 @@ type SessionRow struct {
 	Calls, Failed     int64
 	Input, Output     int64
 	Cost              PicoUSD
+	Others            Costs // in currencies other than US dollars, apart from Cost
 	Priced            int64
 	Team, User, Agent string // of its last call
 }

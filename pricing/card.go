@@ -16,6 +16,7 @@ type Card struct {
 	Provider, Model string
 	Aliases         []string
 	Source          llm.CostSource // table, or override for a row of the operator's own
+	Currency        llm.Currency   // of the prices
 	AsOf            string         // date of the table
 	Src             []string       // where the row is from
 	Evidence, Note  string
@@ -29,8 +30,12 @@ type CardPrice struct {
 	Rates []CardRate
 }
 
-// CardRate is one price, as decimal text.
-type CardRate struct{ Name, USD, Per string }
+// CardRate is one price, as decimal text. Currency is that of the card, but for what
+// the provider charges in another one; Per is "" for a factor.
+type CardRate struct {
+	Name, Amount, Per string
+	Currency          llm.Currency
+}
 
 // about is what a row says for people only.
 type about struct {
@@ -64,49 +69,51 @@ func (t *Table) Cards(provider, model string) []Card {
 			cards = append(cards, c.card(owner, m))
 		case free:
 			cards = append(cards, Card{Provider: owner.id, Model: strings.ToLower(name), Source: llm.CostTable, AsOf: c.asOf,
-				Note: "free by its suffix " + owner.freeSuffix, Prices: []CardPrice{{Rates: []CardRate{{"everything", "0", "call"}}}}})
+				Note: "free by its suffix " + owner.freeSuffix, Prices: []CardPrice{{Rates: []CardRate{{Name: "everything", Amount: "0", Per: "call"}}}}})
 		}
 	}
 	return cards
 }
 
 func (c *compiled) card(p *provider, m *model) Card {
-	card := Card{Provider: p.id, Model: m.id, Aliases: m.about.Aliases, Source: m.source, AsOf: c.asOf,
+	card := Card{Provider: p.id, Model: m.id, Aliases: m.about.Aliases, Source: m.source, Currency: m.currency, AsOf: c.asOf,
 		Src: m.about.Src, Evidence: m.about.Evidence, Note: m.about.Note, Retired: m.about.Retired}
 	for i := range m.periods {
 		card.addPeriod(&m.periods[i])
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.tiers)) {
-		card.add("service tier "+name, m.tiers[name].rates.list())
+		card.add("service tier "+name, m.tiers[name].rates.list(m.currency))
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.tiers)) {
 		if f := p.tiers[name]; f != nil && *f != one && m.tiers[name] == nil && m.periods[0].base.has != 0 {
-			card.add("service tier "+name, []CardRate{{"tokens", "× " + f.text(), ""}})
+			card.add("service tier "+name, []CardRate{{Name: "tokens", Amount: "× " + f.text()}})
 		}
 	}
 	var tools []CardRate
 	for _, name := range slices.Sorted(maps.Keys(toolNames)) {
-		if v, ok := m.tools[name]; ok {
-			tools = append(tools, CardRate{name, llm.PicoUSD(v).String(), "call"})
-		} else if v, ok := p.tools[name]; ok {
-			tools = append(tools, CardRate{name, llm.PicoUSD(v).String(), "call"})
+		v, ok := m.tools[name]
+		if !ok {
+			v, ok = p.tools[name]
+		}
+		if ok {
+			tools = append(tools, CardRate{name, llm.Pico(v.pico).String(), "call", v.currency})
 		}
 	}
 	card.add("tools that the provider runs", tools)
 	var images []CardRate
 	for _, k := range slices.Sorted(maps.Keys(m.perImage)) {
-		images = append(images, CardRate{k, llm.PicoUSD(m.perImage[k]).String(), "image"})
+		images = append(images, CardRate{k, llm.Pico(m.perImage[k]).String(), "image", m.currency})
 	}
 	card.add("images, by quality and size", images)
 	for _, r := range p.regions {
 		if r.models.MatchString(m.id) {
-			card.add(r.text(), []CardRate{{"tokens", "× " + r.factor.text(), ""}})
+			card.add(r.text(), []CardRate{{Name: "tokens", Amount: "× " + r.factor.text()}})
 		}
 	}
 	of := match{p: p, m: m}
 	for i := range c.multipliers {
 		if r := &c.multipliers[i]; r.fits(key{provider: p.id}, &of, m.id) {
-			card.add(r.text(), []CardRate{{"everything", "× " + r.factor.text(), ""}})
+			card.add(r.text(), []CardRate{{Name: "everything", Amount: "× " + r.factor.text()}})
 		}
 	}
 	return card
@@ -129,20 +136,20 @@ func (card *Card) addPeriod(p *period) {
 		}
 		return from + ", " + what
 	}
-	card.add(from, append(p.base.list(), p.fees.list()...))
+	card.add(from, append(p.base.list(card.Currency), p.fees.list(card.Currency)...))
 	for i := range p.long {
-		card.add(both(fmt.Sprintf("prompts of %d tokens and more", p.long[i].min)), p.long[i].rates.list())
+		card.add(both(fmt.Sprintf("prompts of %d tokens and more", p.long[i].min)), p.long[i].rates.list(card.Currency))
 	}
 	for i := range p.windows {
-		card.add(both(p.windows[i].text()), p.windows[i].rates.list())
+		card.add(both(p.windows[i].text()), p.windows[i].rates.list(card.Currency))
 	}
 }
 
 // list writes the rates of a set in their order.
-func (s *rateSet) list() (out []CardRate) {
+func (s *rateSet) list(c llm.Currency) (out []CardRate) {
 	for _, name := range slices.SortedFunc(maps.Keys(rateNames), func(a, b string) int { return cmp.Compare(rateNames[a], rateNames[b]) }) {
 		if r := rateNames[name]; s.lists(r) {
-			out = append(out, CardRate{name, llm.PicoUSD(s.v[r] * 1_000_000).String(), "1M tokens"})
+			out = append(out, CardRate{name, llm.Pico(s.v[r] * 1_000_000).String(), "1M tokens", c})
 		}
 	}
 	return out
@@ -155,7 +162,7 @@ var feeUnits = map[string]string{
 	"input_chars": "1M characters", "per_gpu_hour": "hour of the call, all GPUs",
 }
 
-func (s *feeSet) list() (out []CardRate) {
+func (s *feeSet) list(c llm.Currency) (out []CardRate) {
 	for _, name := range slices.Sorted(maps.Keys(feeUnits)) {
 		f := feeNames[name]
 		if !s.lists(f.fee) {
@@ -165,7 +172,7 @@ func (s *feeSet) list() (out []CardRate) {
 		for range f.per {
 			v *= 10
 		}
-		out = append(out, CardRate{name, llm.PicoUSD(v).String(), feeUnits[name]})
+		out = append(out, CardRate{name, llm.Pico(v).String(), feeUnits[name], c})
 	}
 	return out
 }
@@ -173,7 +180,7 @@ func (s *feeSet) list() (out []CardRate) {
 func (r ratio) text() string {
 	for places, den := 0, int64(1); places <= 4; places, den = places+1, den*10 {
 		if den%r.den == 0 {
-			return llm.PicoUSD(r.num * (1_000_000_000_000 / r.den)).String()
+			return llm.Pico(r.num * (1_000_000_000_000 / r.den)).String()
 		}
 	}
 	return fmt.Sprintf("%d/%d", r.num, r.den)

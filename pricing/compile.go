@@ -15,6 +15,7 @@ import (
 // apart from its cache of matches.
 type compiled struct {
 	asOf        string
+	currency    llm.Currency // of rows whose provider and own words name none
 	asOfTime    time.Time
 	sources     map[string]bool
 	calendars   map[string]*calendar
@@ -29,13 +30,14 @@ type compiled struct {
 
 type provider struct {
 	id         string
+	currency   llm.Currency // of rows that name none
 	prefixes   []string
 	strip      []*regexp.Regexp
 	fineTune   bool
 	freeSuffix string
 	tiers      map[string]*ratio // nil: known to have no price
 	regions    []*region
-	tools      map[string]int64
+	tools      map[string]toolFee
 	models     map[string]*model // by id and alias, lower case
 }
 
@@ -43,12 +45,19 @@ type provider struct {
 type model struct {
 	id       string
 	source   llm.CostSource
-	periods  []period // by from
+	currency llm.Currency // of all its prices
+	periods  []period     // by from
 	tiers    map[string]*tier
-	tools    map[string]int64
+	tools    map[string]toolFee
 	perImage map[string]int64
 	timed    bool // a price of it is by the hour
 	about    about
+}
+
+// toolFee is what one call of a tool costs.
+type toolFee struct {
+	pico     int64
+	currency llm.Currency
 }
 
 // period is the price from an instant on.
@@ -126,7 +135,7 @@ func compile(data []byte) (*compiled, error) {
 	}
 	var problems problems
 	for _, raw := range f.Providers {
-		problems.add(c.addProvider(raw, llm.CostTable))
+		problems.add(c.addProvider(raw, llm.CostTable, c.currency))
 	}
 	return c, problems.err()
 }
@@ -140,8 +149,12 @@ func (c *compiled) head(data []byte) (*tableFile, error) {
 	if f.Schema != Schema {
 		return nil, fmt.Errorf("schema %q is not %q", f.Schema, Schema)
 	}
-	if f.Currency != "USD" {
-		return nil, fmt.Errorf("currency %q is not USD", f.Currency)
+	var err error
+	if f.Currency == "" {
+		return nil, errors.New("no currency: say which one the prices are in")
+	}
+	if c.currency, err = llm.ParseCurrency(f.Currency); err != nil {
+		return nil, err
 	}
 	at, err := time.Parse(time.DateOnly, f.AsOf)
 	if err != nil {
@@ -159,7 +172,8 @@ func (c *compiled) head(data []byte) (*tableFile, error) {
 }
 
 // addProvider adds a provider, or, in an overlay, lays it over the one with its id.
-func (c *compiled) addProvider(raw json.RawMessage, source llm.CostSource) error {
+// Its prices are in currency where it names none of its own.
+func (c *compiled) addProvider(raw json.RawMessage, source llm.CostSource, currency llm.Currency) error {
 	var f providerFile
 	if err := decodeStrict(raw, &f); err != nil {
 		return fmt.Errorf("provider %.40q: %w", f.ID, err)
@@ -167,21 +181,25 @@ func (c *compiled) addProvider(raw json.RawMessage, source llm.CostSource) error
 	if f.ID == "" || f.ID != strings.ToLower(f.ID) {
 		return fmt.Errorf("provider id %q is not a lower-case name", f.ID)
 	}
+	currency, err := orCurrency(f.Currency, currency)
+	if err != nil {
+		return fmt.Errorf("provider %s: %w", f.ID, err)
+	}
 	p := c.ids[f.ID]
 	if p != nil && source == llm.CostTable {
 		return fmt.Errorf("provider %s is there twice", f.ID)
 	}
 	if p == nil {
-		p = &provider{id: f.ID, tiers: map[string]*ratio{}, tools: map[string]int64{}, models: map[string]*model{}}
+		p = &provider{id: f.ID, currency: currency, tiers: map[string]*ratio{}, tools: map[string]toolFee{}, models: map[string]*model{}}
 		c.ids[f.ID] = p
 		f.Match = append(f.Match, f.ID)
 	}
 	var all problems
 	all.add(c.addNames(p, &f))
-	all.add(p.addRules(&f))
+	all.add(p.addRules(&f, currency))
 	own := map[string]bool{} // ids and aliases of this file
 	for _, raw := range f.Models {
-		m, names, err := c.newModel(raw, source)
+		m, names, err := c.newModel(raw, source, currency)
 		if err != nil {
 			all.add(err)
 			continue
@@ -198,6 +216,14 @@ func (c *compiled) addProvider(raw json.RawMessage, source llm.CostSource) error
 		return fmt.Errorf("provider %s: %w", f.ID, err)
 	}
 	return nil
+}
+
+// orCurrency reads a code; without one it is the other currency.
+func orCurrency(code string, other llm.Currency) (llm.Currency, error) {
+	if code == "" {
+		return other, nil
+	}
+	return llm.ParseCurrency(code)
 }
 
 func (c *compiled) addNames(p *provider, f *providerFile) error {
@@ -237,7 +263,7 @@ func (w wildHost) overlaps(o wildHost) bool {
 }
 
 // addRules takes up what holds for all models of the provider.
-func (p *provider) addRules(f *providerFile) error {
+func (p *provider) addRules(f *providerFile, currency llm.Currency) error {
 	for _, s := range f.Prefixes {
 		p.prefixes = append(p.prefixes, strings.ToLower(s))
 	}
@@ -272,7 +298,7 @@ func (p *provider) addRules(f *providerFile) error {
 		}
 		p.tiers[strings.ToLower(name)] = &r
 	}
-	if err := addTools(p.tools, f.Tools); err != nil {
+	if err := addTools(p.tools, f.Tools, currency); err != nil {
 		return err
 	}
 	for i, raw := range f.Regions {
@@ -288,16 +314,16 @@ func (p *provider) addRules(f *providerFile) error {
 // maxToolFee bounds what one call of a tool can cost, in USD.
 const maxToolFee = 10
 
-func addTools(to map[string]int64, from map[string]json.RawMessage) error {
+func addTools(to map[string]toolFee, from map[string]json.RawMessage, currency llm.Currency) error {
 	for name, raw := range from {
 		if _, ok := toolNames[name]; !ok {
 			return fmt.Errorf("tool %q is not known", name)
 		}
-		v, err := parseFee(string(raw), 0, maxToolFee)
+		v, err := parseFee(string(raw), 0, maxToolFee, currency)
 		if err != nil {
 			return fmt.Errorf("tool %s: %w", name, err)
 		}
-		to[name] = v
+		to[name] = toolFee{v, currency}
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/spanwire/spanwire/llm"
 )
 
 // Change is one difference between two tables.
@@ -70,6 +72,21 @@ func diffRow(at place, a, b fields) (changes []Change) {
 	return changes
 }
 
+// inCurrency says what a row's prices are in, unless it is US dollars: it may be told
+// for the whole table, for a provider or for the row.
+func (f fields) inCurrency(codes ...string) {
+	delete(f, "currency")
+	for _, code := range codes {
+		if code == "" {
+			continue
+		}
+		if code != llm.USD.String() {
+			f["currency"] = scalar(quote(code))
+		}
+		return
+	}
+}
+
 // brief writes a row's prices on one line.
 func (f fields) brief() string {
 	var parts []string
@@ -81,7 +98,11 @@ func (f fields) brief() string {
 	if len(parts) == 0 {
 		return "no price in tokens"
 	}
-	return strings.Join(parts, ", ")
+	text := strings.Join(parts, ", ")
+	if c := f["currency"]; c != "" {
+		text += " in " + strings.Trim(c, `"`)
+	}
+	return text
 }
 
 func flatTable(data []byte) (map[place]fields, error) {
@@ -102,6 +123,7 @@ func flatTable(data []byte) (map[place]fields, error) {
 		if err := top.add("", raw, "models", "provenance", "id"); err != nil {
 			return nil, err
 		}
+		top.inCurrency(p.Currency, doc.Currency)
 		rows[place{provider: p.ID}] = top
 		for _, raw := range p.Models {
 			var m modelFile
@@ -112,6 +134,7 @@ func flatTable(data []byte) (map[place]fields, error) {
 			if err := f.add("", raw, "id"); err != nil {
 				return nil, err
 			}
+			f.inCurrency(m.Currency, p.Currency, doc.Currency)
 			rows[place{p.ID, strings.ToLower(m.ID)}] = f
 		}
 	}

@@ -92,7 +92,7 @@ func (c *compiled) cost(m *match, d deal, u *llm.Usage) llm.Cost {
 		unset.Status = llm.CostInconsistentUsage
 		return unset
 	}
-	cost.Source, cost.Price = m.m.source, m.price
+	cost.Source, cost.Price, cost.Currency = m.m.source, m.price, m.m.currency
 	if negotiated {
 		cost.Source = llm.CostOverride
 	}
@@ -299,7 +299,7 @@ func (k *card) rate(c *charge) (v int64, ok bool) {
 	return 0, false
 }
 
-// fee charges n units at v pico-USD for each per units.
+// fee charges n units at v pico for each per units.
 func (s *sums) fee(p part, n, v int64, per uint64) {
 	w := wide{}
 	w.addProduct(uint64(n), uint64(v))
@@ -359,9 +359,9 @@ func (s *sums) total(factor ratio) (c llm.Cost, ok bool) {
 		rest -= p[i]
 	}
 	p[largest] += rest
-	c.Total = llm.PicoUSD(sum)
-	c.Input, c.Output = llm.PicoUSD(p[partInput]), llm.PicoUSD(p[partOutput])
-	c.CacheRead, c.CacheWrite = llm.PicoUSD(p[partCacheRead]), llm.PicoUSD(p[partCacheWrite])
-	c.Tools = llm.PicoUSD(p[partTools])
+	c.Total = llm.Pico(sum)
+	c.Input, c.Output = llm.Pico(p[partInput]), llm.Pico(p[partOutput])
+	c.CacheRead, c.CacheWrite = llm.Pico(p[partCacheRead]), llm.Pico(p[partCacheWrite])
+	c.Tools = llm.Pico(p[partTools])
 	return c, true
 }

@@ -52,6 +52,7 @@ type (
 		ServiceTiers map[string]json.RawMessage `json:"service_tiers"`
 		Regions      []json.RawMessage          `json:"regions"`
 		Tools        map[string]json.RawMessage `json:"tools"`
+		Currency     string                     `json:"currency"` // of its models and tools; "": that of the file
 		Notes        string                     `json:"notes"`
 		Provenance   map[string]int             `json:"provenance"`
 		Models       []json.RawMessage          `json:"models"`
@@ -70,6 +71,7 @@ type (
 		ID       string                     `json:"id"`
 		Aliases  []string                   `json:"aliases"`
 		Price    json.RawMessage            `json:"price"`
+		Currency string                     `json:"currency"` // "": that of the provider
 		Tiers    map[string]json.RawMessage `json:"tiers"`
 		Tools    map[string]json.RawMessage `json:"tools"`
 		PerImage map[string]json.RawMessage `json:"per_image"`

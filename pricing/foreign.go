@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/spanwire/spanwire/llm"
 )
 
 // Formats are the price lists of other projects that Import reads.
@@ -49,7 +51,7 @@ func (r *foreignRow) set(name string, raw json.RawMessage, shift int, min int64)
 		d.exp += shift
 	}
 	text := d.String()
-	if _, err := parseRate(text); err != nil {
+	if _, err := parseRate(text, llm.USD); err != nil {
 		r.refuse("%s: %v", name, err)
 		return
 	}

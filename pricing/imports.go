@@ -130,7 +130,7 @@ func (m *merge) take(r *foreignRow) {
 	}
 	id := strings.TrimPrefix(strings.ToLower(r.id), strings.ToLower(r.provider)+"/")
 	row, _ := p.lookup(id)
-	if row != nil && r.agrees(row) {
+	if row != nil && row.currency == llm.USD && r.agrees(row) {
 		m.same++
 		return
 	}
@@ -175,7 +175,7 @@ func (r *foreignRow) agrees(row *model) bool {
 // below, counts as listed.
 func same(rates map[string]string, s, below *rateSet) bool {
 	for name, text := range rates {
-		v, err := parseRate(text)
+		v, err := parseRate(text, llm.USD)
 		r := rateNames[name]
 		switch {
 		case err != nil:
@@ -193,8 +193,12 @@ func same(rates map[string]string, s, below *rateSet) bool {
 
 func (m *merge) add(p *provider, r *foreignRow, id string) {
 	at := place{p.id, id}
-	if m.taken[at] {
+	switch {
+	case m.taken[at]:
 		m.skip(r, "the list has it twice")
+		return
+	case p.currency != llm.USD:
+		m.skip(r, "the list is in USD, and the table has the provider's prices in "+p.currency.String())
 		return
 	}
 	m.taken[at] = true
@@ -206,7 +210,7 @@ func (m *merge) add(p *provider, r *foreignRow, id string) {
 		price = append(price, member{"long", r.steps()})
 	}
 	row := []member{{"id", quote(id)}, {"price", encode(price)}, {"src", encodeList(quote(m.tag()))}}
-	if _, _, err := m.c.newModel(encode(row), llm.CostTable); err != nil {
+	if _, _, err := m.c.newModel(encode(row), llm.CostTable, llm.USD); err != nil {
 		m.skip(r, err.Error())
 		return
 	}
@@ -220,6 +224,9 @@ func (m *merge) change(p *provider, row *model, r *foreignRow) {
 	case m.taken[at]:
 		m.skip(r, "another row of the list has changed "+row.id)
 		return
+	case row.currency != llm.USD:
+		m.skip(r, "the list is in USD, and the row is in "+row.currency.String())
+		return
 	case len(row.periods) != 1 || !row.periods[0].from.IsZero() || len(row.periods[0].windows) > 0:
 		m.skip(r, "differs, and the row's price has dates or hours: change it by hand")
 		return
@@ -232,7 +239,7 @@ func (m *merge) change(p *provider, row *model, r *foreignRow) {
 		raw, err = r.into(raw, m.tag())
 	}
 	if err == nil {
-		_, _, err = m.c.newModel(raw, llm.CostTable)
+		_, _, err = m.c.newModel(raw, llm.CostTable, llm.USD)
 	}
 	if err != nil {
 		m.skip(r, err.Error())

@@ -225,7 +225,7 @@ func TestCards(t *testing.T) {
 			for _, p := range c.Prices {
 				b.WriteString("[" + p.When + "]\n")
 				for _, r := range p.Rates {
-					b.WriteString(r.Name + " " + r.USD + " " + r.Per + "\n")
+					b.WriteString(r.Name + " " + r.Amount + " " + r.Per + "\n")
 				}
 			}
 		}

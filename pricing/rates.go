@@ -106,7 +106,7 @@ var charges = [...]charge{
 	chain(llm.RejectedPrediction, partOutput, rOutput),
 }
 
-// fee names a charge that is not for tokens; pico-USD per unit in memory.
+// fee names a charge that is not for tokens; pico per unit in memory.
 type fee uint8
 
 const (
@@ -123,8 +123,8 @@ const (
 	fees
 )
 
-// feeRule says how a fee is written: its unit's exponent (0 for USD each, 6 for USD
-// a million) and the most it can sanely be, in USD as written.
+// feeRule says how a fee is written: its unit's exponent (0 for money each, 6 for money
+// a million) and the most it can sanely be, as written, in USD.
 type feeRule struct {
 	fee  fee
 	per  int
@@ -161,12 +161,24 @@ func (s *feeSet) lists(f fee) bool   { return s.has>>f&1 == 1 }
 const (
 	maxRate = 5_000
 	minRate = "0.0001"
-	// minRatePico is minRate in pico-USD a token.
+	// minRatePico is minRate in pico a token.
 	minRatePico = 100
 )
 
-// parseRate reads a token rate as written into pico-USD a token.
-func parseRate(text string) (int64, error) {
+// weaker is how much more than in US dollars a price can be in another currency: all
+// that the sums have room for.
+const weaker = 18
+
+// most is a bound in US dollars as one in the currency.
+func most(usd int64, c llm.Currency) int64 {
+	if c == llm.USD {
+		return usd
+	}
+	return usd * weaker
+}
+
+// parseRate reads a token rate as written into pico a token.
+func parseRate(text string, c llm.Currency) (int64, error) {
 	d, err := parseDecimal(text)
 	if err != nil {
 		return 0, err
@@ -174,31 +186,32 @@ func parseRate(text string) (int64, error) {
 	v, ok := d.scaled(6)
 	switch {
 	case !ok && d.exp < -6:
-		return 0, fmt.Errorf("%s USD per 1,000,000 tokens is finer than 1 pico-USD a token: is it a price per token?", text)
-	case !ok || v > maxRate*1_000_000:
-		return 0, fmt.Errorf("%s USD per 1,000,000 tokens is above the bound of %d: is it a price per token?", text, maxRate)
+		return 0, fmt.Errorf("%s %s per 1,000,000 tokens is finer than 1 pico-%s a token: is it a price per token?", text, c, c)
+	case !ok || v > most(maxRate, c)*1_000_000:
+		return 0, fmt.Errorf("%s %s per 1,000,000 tokens is above the bound of %d: is it a price per token?", text, c, most(maxRate, c))
 	case v != 0 && v < minRatePico:
-		return 0, fmt.Errorf("%s USD per 1,000,000 tokens is below the bound of %s: is it a price per token?", text, minRate)
+		return 0, fmt.Errorf("%s %s per 1,000,000 tokens is below the bound of %s: is it a price per token?", text, c, minRate)
 	}
 	return v, nil
 }
 
-// parseFee reads a fee of at most most USD for 10^per units into pico-USD a unit.
-func parseFee(text string, per int, most int64) (int64, error) {
+// parseFee reads a fee of at most usd US dollars, or what most makes of them, for 10^per
+// units into pico a unit.
+func parseFee(text string, per int, usd int64, c llm.Currency) (int64, error) {
 	d, err := parseDecimal(text)
 	if err != nil {
 		return 0, err
 	}
 	v, ok := d.scaled(12 - per)
 	if !ok && d.exp < per-12 {
-		return 0, fmt.Errorf("%s USD is finer than 1 pico-USD a unit", text)
+		return 0, fmt.Errorf("%s %s is finer than 1 pico-%s a unit", text, c, c)
 	}
-	limit := most
+	limit := most(usd, c)
 	for range 12 - per {
 		limit *= 10
 	}
 	if !ok || v > limit {
-		return 0, fmt.Errorf("%s USD is above the bound of %d", text, most)
+		return 0, fmt.Errorf("%s %s is above the bound of %d", text, c, most(usd, c))
 	}
 	return v, nil
 }

@@ -16,13 +16,18 @@ import (
 // one's own, whose models are free or all cost the same.
 const anyModel = "*"
 
-// newModel reads one row and the names that it goes by.
-func (c *compiled) newModel(raw json.RawMessage, source llm.CostSource) (*model, []string, error) {
+// newModel reads one row and the names that it goes by. Its prices are in currency where
+// it names none of its own.
+func (c *compiled) newModel(raw json.RawMessage, source llm.CostSource, currency llm.Currency) (*model, []string, error) {
 	var f modelFile
 	if err := decodeStrict(raw, &f); err != nil {
 		return nil, nil, fmt.Errorf("model %.60q: %w", f.ID, err)
 	}
-	m := &model{id: strings.ToLower(f.ID), source: source, tiers: map[string]*tier{}, tools: map[string]int64{},
+	currency, err := orCurrency(f.Currency, currency)
+	if err != nil {
+		return nil, nil, fmt.Errorf("model %.60q: %w", f.ID, err)
+	}
+	m := &model{id: strings.ToLower(f.ID), source: source, currency: currency, tiers: map[string]*tier{}, tools: map[string]toolFee{},
 		about: about{f.Aliases, f.Src, f.Evidence, f.Note, f.Retired}}
 	if err := c.fill(m, &f); err != nil {
 		return nil, nil, fmt.Errorf("model %.60q: %w", f.ID, err)
@@ -63,7 +68,7 @@ func (c *compiled) fill(m *model, f *modelFile) error {
 		return fmt.Errorf("price: %w", err)
 	}
 	for _, e := range es {
-		p, err := c.newPeriod(e)
+		p, err := c.newPeriod(e, m.currency)
 		if err != nil {
 			return fmt.Errorf("price: %w", err)
 		}
@@ -72,7 +77,7 @@ func (c *compiled) fill(m *model, f *modelFile) error {
 		}
 		m.periods = append(m.periods, p)
 	}
-	if err := addTools(m.tools, f.Tools); err != nil {
+	if err := addTools(m.tools, f.Tools, m.currency); err != nil {
 		return err
 	}
 	if err := m.addImages(f.PerImage); err != nil {
@@ -111,7 +116,7 @@ const maxImageFee = 100
 
 func (m *model) addImages(from map[string]json.RawMessage) error {
 	for key, raw := range from {
-		v, err := parseFee(string(raw), 0, maxImageFee)
+		v, err := parseFee(string(raw), 0, maxImageFee, m.currency)
 		if err != nil {
 			return fmt.Errorf("per_image %s: %w", key, err)
 		}
@@ -123,30 +128,30 @@ func (m *model) addImages(from map[string]json.RawMessage) error {
 	return nil
 }
 
-func (c *compiled) newPeriod(raw json.RawMessage) (period, error) {
+func (c *compiled) newPeriod(raw json.RawMessage, currency llm.Currency) (period, error) {
 	var p period
 	ms, err := members(raw)
 	if err != nil {
 		return p, err
 	}
 	for _, m := range ms {
-		if err := c.addToPeriod(&p, m); err != nil {
+		if err := c.addToPeriod(&p, m, currency); err != nil {
 			return p, fmt.Errorf("%s: %w", m.key, err)
 		}
 	}
 	return p, p.chargeGPUs()
 }
 
-func (c *compiled) addToPeriod(p *period, m member) error {
+func (c *compiled) addToPeriod(p *period, m member, currency llm.Currency) error {
 	if r, ok := rateNames[m.key]; ok {
-		v, err := parseRate(string(m.value))
+		v, err := parseRate(string(m.value), currency)
 		if err == nil {
 			p.base.set(r, v)
 		}
 		return err
 	}
 	if rule, ok := feeNames[m.key]; ok {
-		v, err := parseFee(string(m.value), rule.per, rule.most)
+		v, err := parseFee(string(m.value), rule.per, rule.most, currency)
 		if err == nil && rule.kept {
 			p.fees.set(rule.fee, v)
 		}
@@ -167,20 +172,20 @@ func (c *compiled) addToPeriod(p *period, m member) error {
 		p.from = t
 		return err
 	case "long":
-		return p.addLong(m.value)
+		return p.addLong(m.value, currency)
 	case "windows":
-		return c.addWindows(p, m.value)
+		return c.addWindows(p, m.value, currency)
 	}
 	return errors.New("not a rate or fee of the format")
 }
 
-func (p *period) addLong(raw json.RawMessage) error {
+func (p *period) addLong(raw json.RawMessage, currency llm.Currency) error {
 	es, err := elements(raw)
 	if err != nil {
 		return err
 	}
 	for _, e := range es {
-		rest, rates, err := splitRates(e)
+		rest, rates, err := splitRates(e, currency)
 		if err != nil {
 			return err
 		}
@@ -204,13 +209,13 @@ func (p *period) addLong(raw json.RawMessage) error {
 	return nil
 }
 
-func (c *compiled) addWindows(p *period, raw json.RawMessage) error {
+func (c *compiled) addWindows(p *period, raw json.RawMessage, currency llm.Currency) error {
 	es, err := elements(raw)
 	if err != nil {
 		return err
 	}
 	for _, e := range es {
-		rest, rates, err := splitRates(e)
+		rest, rates, err := splitRates(e, currency)
 		if err != nil {
 			return err
 		}
@@ -287,7 +292,7 @@ func parseSpan(s string) (span [2]int, err error) {
 }
 
 // splitRates takes the token rates out of an object; the other members are returned.
-func splitRates(raw json.RawMessage) (rest []member, rates rateSet, err error) {
+func splitRates(raw json.RawMessage, currency llm.Currency) (rest []member, rates rateSet, err error) {
 	ms, err := members(raw)
 	if err != nil {
 		return nil, rates, err
@@ -298,7 +303,7 @@ func splitRates(raw json.RawMessage) (rest []member, rates rateSet, err error) {
 			rest = append(rest, m)
 			continue
 		}
-		v, err := parseRate(string(m.value))
+		v, err := parseRate(string(m.value), currency)
 		if err != nil {
 			return nil, rates, fmt.Errorf("%s: %w", m.key, err)
 		}
@@ -308,7 +313,7 @@ func splitRates(raw json.RawMessage) (rest []member, rates rateSet, err error) {
 }
 
 func (m *model) newTier(raw json.RawMessage) (*tier, error) {
-	rest, rates, err := splitRates(raw)
+	rest, rates, err := splitRates(raw, m.currency)
 	if err != nil {
 		return nil, err
 	}

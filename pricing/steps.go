@@ -34,6 +34,9 @@ func (c *compiled) callCost(call *llm.Call) llm.Cost {
 			d.rest = true
 			continue
 		}
+		if cost.Currency != total.Currency {
+			return llm.Cost{Source: llm.CostUnset, Status: llm.CostMixedCurrencies, Price: total.Price}
+		}
 		total.Total += cost.Total
 		total.Input += cost.Input
 		total.Output += cost.Output

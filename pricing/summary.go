@@ -16,12 +16,15 @@ type Summary struct {
 	Tiers     int // rows with service tiers of their own
 	Free      int // rows that cost nothing
 	Sources   []string
+	// Currencies has the codes of what rows are priced in, USD among them.
+	Currencies []string
 }
 
 // Summary counts the rows in force, those of overlays and overrides included.
 func (t *Table) Summary() Summary {
 	c := t.now.Load()
 	s := Summary{AsOf: c.asOf, Providers: len(c.ids), Sources: slices.Sorted(maps.Keys(c.sources))}
+	currencies := map[string]bool{}
 	for _, p := range c.ids {
 		seen := map[*model]bool{}
 		s.Names += len(p.models)
@@ -30,6 +33,7 @@ func (t *Table) Summary() Summary {
 				continue
 			}
 			seen[m] = true
+			currencies[m.currency.String()] = true
 			s.Models++
 			s.Dated += count(len(m.periods) > 1 || len(m.periods) > 0 && !m.periods[0].from.IsZero())
 			s.Long += count(slices.ContainsFunc(m.periods, func(p period) bool { return len(p.long) > 0 }))
@@ -37,6 +41,7 @@ func (t *Table) Summary() Summary {
 			s.Free += count(m.free())
 		}
 	}
+	s.Currencies = slices.Sorted(maps.Keys(currencies))
 	return s
 }
 

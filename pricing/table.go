@@ -90,12 +90,16 @@ func WithOverlay(table []byte) Option {
 		if err := decodeStrict(table, &f); err != nil {
 			return fmt.Errorf("overlay: %w", err)
 		}
-		if f.Schema != "" && f.Schema != Schema || f.Currency != "" && f.Currency != "USD" {
-			return fmt.Errorf("overlay: schema %q, currency %q are not %q, %q", f.Schema, f.Currency, Schema, "USD")
+		if f.Schema != "" && f.Schema != Schema {
+			return fmt.Errorf("overlay: schema %q is not %q", f.Schema, Schema)
+		}
+		currency, err := orCurrency(f.Currency, llm.USD)
+		if err != nil {
+			return fmt.Errorf("overlay: %w", err)
 		}
 		var all problems
 		for _, raw := range f.Providers {
-			all.add(c.addProvider(raw, llm.CostOverride))
+			all.add(c.addProvider(raw, llm.CostOverride, currency))
 		}
 		if err := all.err(); err != nil {
 			return fmt.Errorf("overlay: %w", err)
@@ -109,8 +113,10 @@ func WithOverlay(table []byte) Option {
 type Override struct {
 	Provider string // name of the provider or route
 	Model    string // "*" for every model of the provider without a row
+	// Currency is what the rates are in, by its code; "" for USD.
+	Currency string
 	// Rates are by the table's names (input, output, cache_read, per_request …) in
-	// decimal text: USD per 1,000,000 tokens, fees in USD each.
+	// decimal text: money per 1,000,000 tokens, fees in money each.
 	Rates map[string]string
 }
 
@@ -134,12 +140,12 @@ func (c *compiled) override(row Override) error {
 	}
 	doc, err := json.Marshal(map[string]any{
 		"id":     id,
-		"models": []any{map[string]any{"id": row.Model, "price": row.Rates}},
+		"models": []any{map[string]any{"id": row.Model, "price": row.Rates, "currency": row.Currency}},
 	})
 	if err != nil {
 		return err
 	}
-	return c.addProvider(doc, llm.CostOverride)
+	return c.addProvider(doc, llm.CostOverride, llm.USD)
 }
 
 // Replace takes over what next says, at once and for all calls from then on. next
@@ -188,8 +194,10 @@ func (t *Table) Price(call *llm.Call) {
 		return
 	}
 	if cost.Known() {
-		call.Cost.Table, call.Cost.HasTable = cost.Total, true
 		call.Cost.Price = cost.Price
+		if cost.Currency == call.Cost.Currency {
+			call.Cost.Table, call.Cost.HasTable = cost.Total, true
+		}
 	}
 	if call.Cost.Status == "" {
 		call.Cost.Status = llm.CostOK

@@ -35,11 +35,11 @@ func (s *sums) tools(m *match, u *llm.Usage) {
 			continue
 		}
 		v, ok := m.toolPrice(executed[i].names)
-		if !ok {
+		if !ok || v.currency != m.m.currency { // a sum of two currencies is no amount
 			s.fail = llm.CostToolUnpriced
 			return
 		}
-		s.fee(partTools, n, v, 1)
+		s.fee(partTools, n, v.pico, 1)
 	}
 }
 
@@ -53,7 +53,7 @@ func toolsUsed(u *llm.Usage) bool {
 	return false
 }
 
-func (m *match) toolPrice(names [2]string) (int64, bool) {
+func (m *match) toolPrice(names [2]string) (toolFee, bool) {
 	for _, name := range names {
 		if v, ok := m.m.tools[name]; ok {
 			return v, true
@@ -62,7 +62,7 @@ func (m *match) toolPrice(names [2]string) (int64, bool) {
 			return v, true
 		}
 	}
-	return 0, false
+	return toolFee{}, false
 }
 
 // unitFees are the fees of the kinds that are not counted in tokens: the first

@@ -26,8 +26,6 @@ type caller struct {
 	raw  *rawReader
 	id   uint64 // of the watcher
 
-	local bool // it came to an address on loopback
-
 	in  []byte         // bytes read and not used yet
 	buf *[bufSize]byte // pooled buffer that in lies in; nil when it has its own
 

@@ -41,7 +41,7 @@ type entry struct {
 	tools         int64
 	input, output int64
 	untold        int64 // calls whose tokens are not known
-	cost          llm.PicoUSD
+	costs         llm.Costs
 	unpriced      int64
 	models        []string
 	turns         int
@@ -130,7 +130,7 @@ func (e *entry) sum(c *llm.Call) {
 		e.untold++
 	}
 	if c.Cost.Known() {
-		e.cost += c.Cost.Total
+		e.costs.Add(c.Cost.Money())
 	} else {
 		e.unpriced++
 	}
@@ -298,8 +298,19 @@ func (e *entry) call() *llm.Call {
 	if e.untold > 0 {
 		c.SetAttr("spanwire.run.usage.unknown", e.untold)
 	}
-	if e.unpriced < e.calls {
-		c.SetAttr("spanwire.run.cost.usd", e.cost.String())
+	switch {
+	case e.unpriced == e.calls:
+	case len(e.costs) != 1: // no amount is the sum of several currencies
+		each := make([]string, len(e.costs))
+		for i, m := range e.costs {
+			each[i] = m.Amount.String() + " " + m.Currency.String()
+		}
+		c.SetAttr("spanwire.run.costs", each)
+	case e.costs[0].Currency == llm.USD:
+		c.SetAttr("spanwire.run.cost.usd", e.costs[0].Amount.String())
+	default:
+		c.SetAttr("spanwire.run.cost.total", e.costs[0].Amount.String())
+		c.SetAttr("spanwire.run.cost.currency", e.costs[0].Currency.String())
 	}
 	if e.unpriced > 0 {
 		c.SetAttr("spanwire.run.cost.unknown", e.unpriced)

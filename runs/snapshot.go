@@ -57,6 +57,7 @@ type savedSums struct {
 	Output   int64           `json:"output,omitempty"`
 	Untold   int64           `json:"untold,omitempty"`
 	Cost     llm.PicoUSD     `json:"cost_pico_usd,omitempty"`
+	Others   []llm.Money     `json:"costs_pico,omitempty"` // in other currencies
 	Unpriced int64           `json:"unpriced,omitempty"`
 	Models   []string        `json:"models,omitempty"`
 	Turns    int             `json:"turns,omitempty"`
@@ -292,11 +293,33 @@ func (b *book) save(r *run) *savedRun {
 	}
 	s.Sums = &savedSums{
 		Start: e.start, End: e.end, Calls: e.calls, Failed: e.failed, Tools: e.tools, Input: e.input, Output: e.output, Untold: e.untold,
-		Cost: e.cost, Unpriced: e.unpriced, Models: slices.Clone(e.models), Turns: e.turns, Who: e.who, Agent: e.agent, Content: e.content,
+		Cost: e.costs.In(llm.USD), Others: others(e.costs), Unpriced: e.unpriced, Models: slices.Clone(e.models), Turns: e.turns, Who: e.who, Agent: e.agent, Content: e.content,
 		ByCall: e.first.ByCall, ByTool: e.first.ByTool, Evidence: e.first.Evidence,
 		Open: open, Waits: e.waits,
 	}
 	return s
+}
+
+// others are the sums in other currencies than US dollars.
+func others(costs llm.Costs) (out []llm.Money) {
+	for _, m := range costs {
+		if m.Currency != llm.USD {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// costs are all sums. One in dollars is left out where there is another one and it is
+// nothing: it was not spent.
+func (m *savedSums) costs() (costs llm.Costs) {
+	if m.Cost != 0 || len(m.Others) == 0 && m.Unpriced < m.Calls {
+		costs.Add(llm.Money{Amount: m.Cost})
+	}
+	for _, o := range m.Others {
+		costs.Add(o)
+	}
+	return costs
 }
 
 // load is a run as it comes out of one. After a crash its span was not handed out,
@@ -314,7 +337,7 @@ func (b *book) load(s *savedRun) *run {
 	m := s.Sums
 	e := &entry{
 		of: r, start: m.Start, end: m.End, last: m.End, calls: m.Calls, failed: m.Failed, tools: m.Tools, input: m.Input, output: m.Output,
-		untold: m.Untold, cost: m.Cost, unpriced: m.Unpriced, models: m.Models, turns: m.Turns, who: m.Who, agent: m.Agent, content: m.Content,
+		untold: m.Untold, costs: m.costs(), unpriced: m.Unpriced, models: m.Models, turns: m.Turns, who: m.Who, agent: m.Agent, content: m.Content,
 		first: llm.Run{
 			ID: s.ID, Session: s.Session, Turn: 1, ByCall: m.ByCall, ByTool: m.ByTool, Evidence: m.Evidence, Confidence: confidence(m.Evidence),
 			Root: llm.SpanRef{Trace: r.trace, Span: r.top}, Above: r.above,

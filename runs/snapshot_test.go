@@ -3,6 +3,8 @@ package runs_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -154,6 +156,54 @@ func FuzzLoad(f *testing.F) {
 			t.Error(err)
 		}
 	})
+}
+
+// What a run cost is one amount where its calls are priced in one currency, and never a
+// sum of several; after a restart as well.
+func TestRunCosts(t *testing.T) {
+	f := func(restart bool, want map[string]any, costs ...llm.Cost) {
+		t.Helper()
+		a := newAgent(t)
+		history := talk(user("Look it up"))
+		for i, cost := range costs {
+			if i > 0 {
+				history = append(history, asks(fmt.Sprint("call_", i), "search", "{}"), result(fmt.Sprint("call_", i), "found"))
+			}
+			answer := asks(fmt.Sprint("call_", i+1), "search", "{}")
+			if i == len(costs)-1 {
+				answer = model("Done.")
+			}
+			a.linker.Done(a.call(history, answer, spanned, func(c *llm.Call) { c.Cost = cost }))
+			if restart && i == len(costs)-2 {
+				a.restart()
+			}
+		}
+		ended := a.linker.Ended(time.Now(), true)
+		if len(ended) != 1 || attrOf(ended[0], "spanwire.run.calls") != int64(len(costs)) {
+			t.Fatalf("%+v", ended)
+		}
+		for _, key := range []string{"usd", "total", "currency", "unknown"} {
+			key = "spanwire.run.cost." + key
+			if got := attrOf(ended[0], key); got != want[key] {
+				t.Errorf("%v: %s is %v, want %v", costs, key, got, want[key])
+			}
+		}
+		if got := attrOf(ended[0], "spanwire.run.costs"); !reflect.DeepEqual(got, want["spanwire.run.costs"]) {
+			t.Errorf("%v: costs are %v, want %v", costs, got, want["spanwire.run.costs"])
+		}
+	}
+	cost := func(n llm.Pico, c llm.Currency) llm.Cost {
+		return llm.Cost{Source: llm.CostTable, Total: n * 1_000_000_000, Currency: c}
+	}
+	free, unset := cost(0, llm.USD), llm.Cost{Source: llm.CostUnset}
+	for _, restart := range []bool{false, true} {
+		f(restart, map[string]any{"spanwire.run.cost.usd": "0.003"}, cost(1, ""), cost(2, ""))
+		f(restart, map[string]any{"spanwire.run.cost.usd": "0"}, free, free)
+		f(restart, map[string]any{"spanwire.run.cost.total": "0.003", "spanwire.run.cost.currency": "CNY"}, cost(1, "CNY"), cost(2, "CNY"))
+		f(restart, map[string]any{"spanwire.run.cost.total": "0.001", "spanwire.run.cost.currency": "CNY", "spanwire.run.cost.unknown": int64(1)}, cost(1, "CNY"), unset)
+		f(restart, map[string]any{"spanwire.run.costs": []string{"0.002 USD", "0.004 CNY", "0.005 EUR"}}, cost(1, "CNY"), cost(2, ""), cost(3, "CNY"), cost(5, "EUR"))
+		f(restart, map[string]any{"spanwire.run.cost.unknown": int64(2)}, unset, unset)
+	}
 }
 
 func attrOf(c *llm.Call, key string) any {

@@ -71,7 +71,7 @@ func (r *recording) add(c *llm.Call, e *entries) error {
 	team := shown(e.team)
 	all, err := r.w.totals.cell(cellKey{
 		at: at, axis: axisAll, team: team, model: shown(e.model), provider: shown(e.provider), operation: shown(e.operation),
-		failed: flag(failed(c)), usageSource: shown(e.usageSource), costSource: shown(e.costSource),
+		failed: flag(failed(c)), usageSource: shown(e.usageSource), costSource: shown(e.costSource), currency: e.currency.id,
 	})
 	if err != nil {
 		return err
@@ -84,7 +84,7 @@ func (r *recording) add(c *llm.Call, e *entries) error {
 		addTo(&all.ttft, d.Seconds())
 	}
 	split := func(axis string, x entry) error {
-		cell, err := r.w.totals.cell(cellKey{at: at, axis: axis, value: shown(x), team: team, failed: flag(failed(c))})
+		cell, err := r.w.totals.cell(cellKey{at: at, axis: axis, value: shown(x), team: team, failed: flag(failed(c)), currency: e.currency.id})
 		if err == nil {
 			cell.sums.add(&s)
 		}
@@ -101,9 +101,11 @@ func (r *recording) add(c *llm.Call, e *entries) error {
 	return err
 }
 
-// sessionRow is what a batch adds to a session.
+// sessionRow is what a batch adds to a session. Its sums have the cost in US dollars
+// alone.
 type sessionRow struct {
 	sums
+	others            map[int64]int64 // costs in other currencies, by their rows in the dictionary
 	failed            int64
 	first, last       int64
 	team, user, agent int64
@@ -124,6 +126,13 @@ func (r *recording) session(c *llm.Call, e *entries) {
 		r.sessions[key] = row
 	}
 	s := sumsOf(c)
+	if e.currency.id != noValue && c.Cost.Known() {
+		if row.others == nil {
+			row.others = map[int64]int64{}
+		}
+		row.others[e.currency.id] = addCost(row.others[e.currency.id], s.cost)
+		s.cost = 0
+	}
 	row.sums.add(&s)
 	row.failed += flag(failed(c))
 	row.first = min(row.first, nanos(c.Start))
@@ -136,6 +145,8 @@ const upsertSession = `INSERT INTO session (id, first, last, calls, failed, inpu
  input = input + excluded.input, output = output + excluded.output, cost = cost + excluded.cost, priced = priced + excluded.priced,
  team = excluded.team, user = excluded.user, agent = excluded.agent`
 
+const upsertSessionCost = `INSERT INTO session_cost (id, currency, cost) VALUES (?,?,?) ON CONFLICT (id, currency) DO UPDATE SET cost = cost + excluded.cost`
+
 func (r *recording) writeSessions() error {
 	for key, s := range r.sessions {
 		id := key
@@ -146,6 +157,11 @@ func (r *recording) writeSessions() error {
 		err := exec(r.w.calls, upsertSession, id, s.first, s.last, s.calls, s.failed, s.input, s.output, min(max(s.cost, -bound), bound), s.priced, s.team, s.user, s.agent)
 		if err != nil {
 			return err
+		}
+		for currency, cost := range s.others {
+			if err := exec(r.w.calls, upsertSessionCost, id, currency, min(max(cost, -bound), bound)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"zombiezen.com/go/sqlite"
 
@@ -113,8 +114,8 @@ func (c *checking) calls(conn *sqlite.Conn) (last int64, err error) {
 	if err := c.sound(conn, callsSuffix); err != nil {
 		return 0, err
 	}
-	var want sums
-	err = query(conn, "SELECT n, id, facts, cost FROM call ORDER BY n", func(st *sqlite.Stmt) error {
+	var want group
+	err = query(conn, "SELECT n, id, facts, cost, (SELECT value FROM dict WHERE dict.id = currency) FROM call ORDER BY n", func(st *sqlite.Stmt) error {
 		last = st.ColumnInt64(0)
 		c.rep.Calls++
 		call, err := readFacts(st, 2)
@@ -125,24 +126,26 @@ func (c *checking) calls(conn *sqlite.Conn) (last int64, err error) {
 		if id := idText(st, 1); id != call.ID && id != clip(call.ID) {
 			c.rep.problem("%s: call %s says that it is %.64q", c.day, id, call.ID)
 		}
-		if cost := countOf(st, 3); cost.Known != call.Cost.Known() || cost.Known && cost.N != int64(call.Cost.Total) {
-			c.rep.problem("%s: call %s costs %s in one place and %s in another", c.day, call.ID, llm.PicoUSD(cost.N), call.Cost.Total)
+		cost := countOf(st, 3)
+		money := llm.Money{Amount: llm.Pico(cost.N), Currency: llm.Currency(st.ColumnText(4))}
+		if cost.Known != call.Cost.Known() || cost.Known && money != call.Cost.Money() {
+			c.rep.problem("%s: call %s costs %s in one place and %s in another", c.day, call.ID, money, call.Cost.Money())
 		}
 		s := sumsOf(call)
-		want.add(&s)
+		want.add(&s, string(call.Cost.Currency))
 		return nil
 	})
 	if err != nil {
 		return last, err
 	}
-	var got sums
-	err = query(conn, "SELECT "+usageColumns+" FROM usage WHERE axis = ''", func(st *sqlite.Stmt) error {
+	var got group
+	err = query(conn, "SELECT "+usageColumns+", (SELECT value FROM dict WHERE dict.id = currency) FROM usage WHERE axis = ''", func(st *sqlite.Stmt) error {
 		s := readSums(st, 0)
-		got.add(&s)
+		got.add(&s, st.ColumnText(12))
 		return nil
 	})
-	if err == nil && got != want {
-		c.rep.problem("%s: the totals are those of %d calls that cost %s; the calls are %d and cost %s", c.day, got.calls, llm.PicoUSD(got.cost), want.calls, llm.PicoUSD(want.cost))
+	if err == nil && (got.sums != want.sums || !slices.Equal(got.others, want.others)) {
+		c.rep.problem("%s: the totals are those of %d calls that cost %s; the calls are %d and cost %s", c.day, got.calls, got.costs(), want.calls, want.costs())
 	}
 	return last, err
 }

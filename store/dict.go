@@ -18,6 +18,7 @@ const (
 	dictUsageSource = "usage_source"
 	dictCostSource  = "cost_source"
 	dictCostStatus  = "cost_status"
+	dictCurrency    = "currency"
 )
 
 // Rows that every dictionary has.

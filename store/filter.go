@@ -141,7 +141,7 @@ func conditions(c *sqlite.Conn, f *llm.Filter) (w where, tags []int64, err error
 		w.add("call.status = ?", f.Status)
 	}
 	if f.MinCost > 0 {
-		w.add("call.cost >= ?", int64(f.MinCost))
+		w.add("call.currency = 0 AND call.cost >= ?", int64(f.MinCost))
 	}
 	if f.MinDuration > 0 {
 		w.add("call.dur >= ?", int64(f.MinDuration))

@@ -17,7 +17,35 @@ type group struct {
 	at     int64 // seconds since 1970
 	values []string
 	failed int64
+	others llm.Costs // in other currencies; those in US dollars are in the cell
 	cell
+}
+
+// add adds sums of calls that are priced in one currency.
+func (g *group) add(s *sums, currency string) {
+	if currency != "" {
+		g.others.Add(llm.Money{Amount: llm.Pico(s.cost), Currency: llm.Currency(currency)})
+		own := *s
+		own.cost = 0
+		s = &own
+	}
+	g.sums.add(s)
+}
+
+// costs is what the calls cost in each currency.
+func (g *group) costs() (costs llm.Costs) {
+	costs = slices.Clone(g.others)
+	costs.Add(llm.Money{Amount: llm.PicoUSD(g.cost)})
+	return costs
+}
+
+// merge adds another group of the same time.
+func (g *group) merge(o *group) error {
+	g.failed += o.failed
+	for _, m := range o.others {
+		g.others.Add(m)
+	}
+	return g.cell.merge(&o.cell)
 }
 
 // values are texts of a dictionary, each read once.
@@ -91,7 +119,7 @@ func (a *adding) result() ([]llm.Total, error) {
 	for _, g := range a.groups {
 		t := llm.Total{
 			Values: g.values, Calls: g.calls, Failed: g.failed, Counted: g.counted, Input: g.input, Output: g.output,
-			CacheRead: g.cacheRead, CacheWrite: g.cacheWrite, Reasoning: g.reasoning, Priced: g.priced, Cost: llm.PicoUSD(g.cost), Duration: time.Duration(g.dur),
+			CacheRead: g.cacheRead, CacheWrite: g.cacheWrite, Reasoning: g.reasoning, Priced: g.priced, Cost: llm.PicoUSD(g.cost), Others: g.others, Duration: time.Duration(g.dur),
 		}
 		if a.q.Bucket != llm.BucketNone {
 			t.At = time.Unix(g.at, 0).UTC()
@@ -112,6 +140,9 @@ func (a *adding) result() ([]llm.Total, error) {
 		if x.Cost != y.Cost {
 			return compare(y.Cost, x.Cost)
 		}
+		if c := compareCosts(x.Others, y.Others); c != 0 {
+			return c
+		}
 		if x.Calls != y.Calls {
 			return compare(y.Calls, x.Calls)
 		}
@@ -127,9 +158,38 @@ func compare[T ~int64](a, b T) int {
 	return 1
 }
 
+// compareCosts puts the higher amount first, in the first currency that they differ in.
+func compareCosts(x, y llm.Costs) int {
+	for i, j := 0, 0; i < len(x) || j < len(y); {
+		var c int
+		switch {
+		case j == len(y):
+			c = -1
+		case i == len(x):
+			c = 1
+		default:
+			c = strings.Compare(string(x[i].Currency), string(y[j].Currency))
+		}
+		var a, b llm.Pico
+		if c <= 0 {
+			a, i = x[i].Amount, i+1
+		}
+		if c >= 0 {
+			b, j = y[j].Amount, j+1
+		}
+		if a != b {
+			return compare(b, a)
+		}
+	}
+	return 0
+}
+
 // limit keeps the combinations of values that matter most over all buckets.
 func (a *adding) limit() error {
-	type weight struct{ cost, calls int64 }
+	type weight struct {
+		cost, calls int64
+		others      llm.Costs
+	}
 	weights := map[string]*weight{}
 	for _, g := range a.groups {
 		k := strings.Join(g.values, "\x00")
@@ -139,6 +199,9 @@ func (a *adding) limit() error {
 			weights[k] = w
 		}
 		w.cost, w.calls = addCost(w.cost, g.cost), w.calls+g.calls
+		for _, m := range g.others {
+			w.others.Add(m)
+		}
 	}
 	if len(weights) <= a.q.Limit {
 		return nil
@@ -148,9 +211,13 @@ func (a *adding) limit() error {
 		order = append(order, k)
 	}
 	slices.SortFunc(order, func(x, y string) int {
-		switch wx, wy := weights[x], weights[y]; {
+		wx, wy := weights[x], weights[y]
+		others := compareCosts(wx.others, wy.others)
+		switch {
 		case wx.cost != wy.cost:
 			return compare(wy.cost, wx.cost)
+		case others != 0:
+			return others
 		case wx.calls != wy.calls:
 			return compare(wy.calls, wx.calls)
 		}
@@ -173,16 +240,14 @@ func (a *adding) limit() error {
 			rest[g.at] = g
 			continue
 		}
-		rest[g.at].failed += g.failed
-		if err := rest[g.at].merge(&g.cell); err != nil {
+		if err := rest[g.at].merge(g); err != nil {
 			return err
 		}
 	}
 	for at, g := range rest {
 		key := fmt.Sprint(at, " rest")
 		if have := a.groups[key]; have != nil {
-			have.failed += g.failed
-			if err := have.merge(&g.cell); err != nil {
+			if err := have.merge(g); err != nil {
 				return err
 			}
 			continue

@@ -154,14 +154,14 @@ func sumUp(from, to *sqlite.Conn, at int64) error {
 		return e.id
 	}
 	cells := map[cellKey]*cell{}
-	err = query(from, "SELECT axis, value, team, model, provider, operation, failed, usage_source, cost_source, "+usageColumns+" FROM usage", func(st *sqlite.Stmt) error {
+	err = query(from, "SELECT axis, value, team, model, provider, operation, failed, usage_source, cost_source, currency, "+usageColumns+" FROM usage", func(st *sqlite.Stmt) error {
 		k := cellKey{
 			at: at, axis: st.ColumnText(0), value: translate(st.ColumnInt64(1)), team: translate(st.ColumnInt64(2)), model: translate(st.ColumnInt64(3)),
 			provider: translate(st.ColumnInt64(4)), operation: translate(st.ColumnInt64(5)), failed: st.ColumnInt64(6),
-			usageSource: translate(st.ColumnInt64(7)), costSource: translate(st.ColumnInt64(8)),
+			usageSource: translate(st.ColumnInt64(7)), costSource: translate(st.ColumnInt64(8)), currency: translate(st.ColumnInt64(9)),
 		}
 		var hour cell
-		if err := hour.read(st, 9); err != nil {
+		if err := hour.read(st, 10); err != nil {
 			return err
 		}
 		c := cells[k]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -136,7 +137,8 @@ const rowColumns = `call.n, call.id, call.start, call.dur, call.ttft, call.trace
  (SELECT value FROM dict WHERE id = call.key), (SELECT value FROM dict WHERE id = call.user), (SELECT value FROM dict WHERE id = call.agent),
  call.status, call.failed, (SELECT value FROM dict WHERE id = call.error), call.stream,
  call.input, call.output, call.cache_read, call.cache_write, call.reasoning, (SELECT value FROM dict WHERE id = call.usage_source),
- call.cost, (SELECT value FROM dict WHERE id = call.cost_source), (SELECT value FROM dict WHERE id = call.cost_status), call.cost_was`
+ call.cost, (SELECT value FROM dict WHERE id = call.cost_source), (SELECT value FROM dict WHERE id = call.cost_status), call.cost_was,
+ (SELECT value FROM dict WHERE id = call.currency), (SELECT value FROM dict WHERE id = call.currency_was)`
 
 func readRow(st *sqlite.Stmt) (row llm.CallRow) {
 	row.ID = idText(st, 1)
@@ -157,6 +159,7 @@ func readRow(st *sqlite.Stmt) (row llm.CallRow) {
 	row.UsageSource = llm.UsageSource(st.ColumnText(26))
 	row.Cost, row.CostWas = countOf(st, 27), countOf(st, 30)
 	row.CostSource, row.CostStatus = llm.CostSource(st.ColumnText(28)), llm.CostStatus(st.ColumnText(29))
+	row.Currency, row.CurrencyWas = llm.Currency(st.ColumnText(31)), llm.Currency(st.ColumnText(32))
 	return row
 }
 
@@ -367,18 +370,35 @@ func sessionsOn(c *sqlite.Conn, f *llm.Filter, limit int, skip int64, row func(l
 		return nil
 	}
 	sql := `SELECT id, first, last, calls, failed, input, output, cost, priced,
- (SELECT value FROM dict WHERE dict.id = team), (SELECT value FROM dict WHERE dict.id = user), (SELECT value FROM dict WHERE dict.id = agent)
+ (SELECT value FROM dict WHERE dict.id = team), (SELECT value FROM dict WHERE dict.id = user), (SELECT value FROM dict WHERE dict.id = agent),
+ (SELECT json_group_object((SELECT value FROM dict WHERE dict.id = currency), session_cost.cost) FROM session_cost WHERE session_cost.id = session.id)
  FROM session` + w.String() + " ORDER BY last DESC LIMIT ? OFFSET ?"
 	return queryOnce(c, sql, func(st *sqlite.Stmt) error {
+		others, err := readCosts(st, 12)
+		if err != nil {
+			return err
+		}
 		row(llm.SessionRow{
 			ID: idText(st, 0), Inferred: st.ColumnType(0) == sqlite.TypeBlob,
 			First: time.Unix(0, st.ColumnInt64(1)).UTC(), Last: time.Unix(0, st.ColumnInt64(2)).UTC(),
 			Calls: st.ColumnInt64(3), Failed: st.ColumnInt64(4), Input: st.ColumnInt64(5), Output: st.ColumnInt64(6),
-			Cost: llm.PicoUSD(st.ColumnInt64(7)), Priced: st.ColumnInt64(8),
+			Cost: llm.PicoUSD(st.ColumnInt64(7)), Others: others, Priced: st.ColumnInt64(8),
 			Team: st.ColumnText(9), User: st.ColumnText(10), Agent: st.ColumnText(11),
 		})
 		return nil
 	}, append(w.params, limit, skip)...)
+}
+
+// readCosts reads an object of amounts by currency.
+func readCosts(st *sqlite.Stmt, i int) (costs llm.Costs, err error) {
+	var by map[llm.Currency]llm.Pico
+	if err := json.Unmarshal(column(st, i), &by); err != nil {
+		return nil, fmt.Errorf("read the costs of a session: %w", err)
+	}
+	for currency, amount := range by {
+		costs.Add(llm.Money{Amount: amount, Currency: currency})
+	}
+	return costs, nil
 }
 
 // mergeSessions adds an earlier day of a session.
@@ -389,5 +409,8 @@ func mergeSessions(s, earlier *llm.SessionRow) {
 	s.Input += earlier.Input
 	s.Output += earlier.Output
 	s.Cost += earlier.Cost
+	for _, m := range earlier.Others {
+		s.Others.Add(m)
+	}
 	s.Priced += earlier.Priced
 }

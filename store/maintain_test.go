@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -60,6 +62,8 @@ func TestCheckFindsDamage(t *testing.T) {
 	}
 	f("the totals are those of 20 calls", ".db", "DELETE FROM call WHERE n = 7")
 	f("costs", ".db", "UPDATE call SET cost = 1 WHERE n = 7")
+	f("costs", ".db", "UPDATE call SET currency = 2 WHERE n = 7")
+	f("the calls are 20 and cost $0.00012", ".db", "UPDATE usage SET currency = 2")
 	f("call 00000000-0000-7000-8000-000000000006", ".db", "UPDATE call SET facts = x'00' WHERE n = 7")
 	f("says that it is", ".db", "UPDATE call SET id = x'000102030405060708090a0b0c0d0e0f' WHERE n = 7")
 	f("a piece is missing", ".bodies.db", "DELETE FROM said WHERE n = 1")
@@ -107,7 +111,7 @@ func TestReprice(t *testing.T) {
 	from := noon().Add(-24 * time.Hour).Truncate(24 * time.Hour)
 	price := func(c *llm.Call) {
 		if in, ok := c.Usage.Input(); ok {
-			c.Cost = llm.Cost{Total: llm.PicoUSD(in) * 1000, Input: llm.PicoUSD(in) * 1000, Source: llm.CostOverride, Status: llm.CostOK}
+			c.Cost = llm.Cost{Total: llm.PicoUSD(in) * 1000, Input: llm.PicoUSD(in) * 1000, Source: llm.CostOverride, Status: llm.CostOK, Currency: []llm.Currency{llm.USD, "EUR"}[in%2]}
 		} else {
 			c.Cost = llm.Cost{Source: llm.CostUnset, Status: llm.CostNoUsage}
 		}
@@ -116,40 +120,40 @@ func TestReprice(t *testing.T) {
 	if err != nil || tried.Changed == 0 {
 		t.Fatalf("%+v, %v", tried, err)
 	}
-	var sum llm.PicoUSD
+	var sum llm.Costs
 	for _, c := range calls {
 		if c.Cost.Known() {
-			sum += c.Cost.Total
+			sum.Add(c.Cost.Money())
 		}
 	}
-	total := func() llm.PicoUSD {
+	total := func() llm.Costs {
 		t.Helper()
 		got, err := s.Totals(t.Context(), llm.TotalsQuery{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return got[0].Cost
+		return append(llm.Costs{{Amount: got[0].Cost}}, got[0].Others...)
 	}
-	if got := total(); got != sum {
+	if got := total(); !slices.Equal(got, sum) {
 		t.Errorf("after trying only the total is %v, want %v", got, sum)
 	}
 	done, err := s.Reprice(t.Context(), from, price, false)
-	if err != nil || done != tried {
+	if err != nil || !reflect.DeepEqual(done, tried) || len(done.Before) != 3 || len(done.After) != 2 {
 		t.Fatalf("%+v, %v", done, err)
 	}
 	was := map[string]llm.Cost{}
-	sum = 0
+	sum = nil
 	for _, c := range calls {
 		was[c.ID] = c.Cost
 		if !c.Start.Before(from) {
 			price(c)
 		}
 		if c.Cost.Known() {
-			sum += c.Cost.Total
+			sum.Add(c.Cost.Money())
 		}
 	}
 	for _, when := range []string{"at once", "after days were summed up"} {
-		if got := total(); got != sum {
+		if got := total(); !slices.Equal(got, sum) {
 			t.Errorf("%s: the total is %v, want %v", when, got, sum)
 		}
 		for i, f := range filters() {
@@ -165,7 +169,7 @@ func TestReprice(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, row := range page.Calls {
-		if old := was[row.ID]; row.CostWas.Known != old.Known() || old.Known() && row.CostWas.N != int64(old.Total) {
+		if old := was[row.ID]; row.CostWas.Known != old.Known() || old.Known() && (row.CostWas.N != int64(old.Total) || row.CurrencyWas != old.Currency) {
 			t.Errorf("call %s cost %v before, and the row says %+v", row.ID, old, row.CostWas)
 		}
 	}

@@ -44,7 +44,7 @@ func traffic(n int) []*llm.Call {
 		}
 		c.Cost = llm.Cost{Source: llm.CostUnset, Status: llm.CostUnknownModel}
 		if rng.IntN(3) > 0 {
-			c.Cost = llm.Cost{Source: llm.CostTable, Status: llm.CostOK, Total: llm.PicoUSD(rng.Int64N(1e12))}
+			c.Cost = llm.Cost{Source: llm.CostTable, Status: llm.CostOK, Total: llm.Pico(rng.Int64N(1e12)), Currency: []llm.Currency{llm.USD, llm.USD, llm.USD, "CNY", "EUR"}[i%5]}
 		}
 		c.Input = []llm.Message{{Role: "user", Parts: []llm.Part{{Type: llm.PartText, Content: fmt.Sprintf("question number%d about %s", i, pick("cats", "dogs and cats", "日本の猫"))}}}}
 		calls = append(calls, c)
@@ -85,7 +85,7 @@ func means(f llm.Filter, c *llm.Call) bool {
 		}
 	}
 	return (f.Session == "" || f.Session == c.Attribution.Session) && (f.Status == 0 || f.Status == c.Status) &&
-		(f.MinCost == 0 || c.Cost.Known() && c.Cost.Total >= f.MinCost) && (f.MinDuration == 0 || c.End.Sub(c.Start) >= f.MinDuration)
+		(f.MinCost == 0 || c.Cost.Known() && c.Cost.Currency == llm.USD && c.Cost.Total >= f.MinCost) && (f.MinDuration == 0 || c.End.Sub(c.Start) >= f.MinDuration)
 }
 
 type is = map[llm.Dimension][]string
@@ -181,7 +181,7 @@ func checkList(t *testing.T, what string, r *store.Reader, f llm.Filter, calls [
 		c := want[i]
 		in, known := c.Usage.Input()
 		if row.ID != c.ID || !row.Start.Equal(c.Start) || row.Team != c.Attribution.Team || row.Model != c.Model() || row.Input != (llm.Count{N: in, Known: known}) ||
-			row.Cost.Known != c.Cost.Known() || row.Cost.N != int64(c.Cost.Total) || row.Error != c.ErrorType || row.Trace != c.Place.Trace || !strings.HasPrefix(row.Preview, c.Input[0].Parts[0].Content[:8]) {
+			row.Cost.Known != c.Cost.Known() || row.Cost.N != int64(c.Cost.Total) || row.Currency != c.Cost.Currency || row.Error != c.ErrorType || row.Trace != c.Place.Trace || !strings.HasPrefix(row.Preview, c.Input[0].Parts[0].Content[:8]) {
 			t.Fatalf("%s: row %d is\n%+v\nwant\n%+v", what, i, row, c)
 		}
 	}
@@ -214,7 +214,11 @@ func checkTotals(t *testing.T, what string, r *store.Reader, q llm.TotalsQuery, 
 			}
 			if c.Cost.Known() {
 				w.Priced++
-				w.Cost += c.Cost.Total
+				if c.Cost.Currency == llm.USD {
+					w.Cost += c.Cost.Total
+				} else {
+					w.Others.Add(c.Cost.Money())
+				}
 			}
 			if c.ErrorType != "" {
 				w.Failed++
@@ -308,25 +312,83 @@ func TestLimitPutsTheRestTogether(t *testing.T) {
 	s := open(t, t.TempDir())
 	calls := traffic(400)
 	keep(t, s, calls...)
-	var sum llm.PicoUSD
+	var sum, costs llm.Costs
 	for _, c := range calls {
-		sum += c.Cost.Total
+		if c.Cost.Known() {
+			sum.Add(c.Cost.Money())
+		}
 	}
 	got, err := s.Totals(t.Context(), llm.TotalsQuery{By: []llm.Dimension{llm.DimTeam, llm.DimModel}, Limit: 3})
 	if err != nil || len(got) != 4 {
 		t.Fatalf("%v, %v", got, err)
 	}
 	var n int64
-	var cost llm.PicoUSD
 	rest := 0
 	for _, g := range got {
-		n, cost = n+g.Calls, cost+g.Cost
+		n += g.Calls
+		costs.Add(llm.Money{Amount: g.Cost})
+		for _, m := range g.Others {
+			costs.Add(m)
+		}
 		if slices.Equal(g.Values, []string{llm.OtherValue, llm.OtherValue}) {
 			rest++
 		}
 	}
-	if n != 400 || cost != sum || rest != 1 {
-		t.Errorf("%d calls, %v of %v, %d times the rest", n, cost, sum, rest)
+	if n != 400 || !slices.Equal(costs, sum) || rest != 1 {
+		t.Errorf("%d calls, %v of %v, %d times the rest", n, costs, sum, rest)
+	}
+}
+
+// Groups of calls that cost nothing in dollars are in order by what they cost.
+func TestTotalsAreInOrderInEachCurrency(t *testing.T) {
+	s := open(t, t.TempDir())
+	for i, team := range []string{"a", "b", "c", "d", "e"} {
+		c := sinktest.Call(i)
+		c.Attribution.Team = team
+		c.Cost = llm.Cost{Source: llm.CostTable, Status: llm.CostOK, Total: []llm.Pico{5, 30, 1, 7, 9}[i], Currency: []llm.Currency{"CNY", "CNY", "", "EUR", "CNY"}[i]}
+		keep(t, s, c)
+	}
+	for limit, want := range map[int]string{100: "c b e a d", 3: "c b e (other)"} {
+		got, err := s.Totals(t.Context(), llm.TotalsQuery{By: []llm.Dimension{llm.DimTeam}, Limit: limit})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var teams []string
+		for _, g := range got {
+			teams = append(teams, g.Values[0])
+		}
+		if limit == 3 { // of the rest some is in euros: it stands where its amounts say
+			slices.SortFunc(teams, func(a, b string) int {
+				return cmp.Compare(strings.Index(want, a), strings.Index(want, b))
+			})
+			for _, g := range got {
+				if g.Values[0] == llm.OtherValue && g.Others.String() != "0.000000000005 CNY + 0.000000000007 EUR" {
+					t.Errorf("the rest costs %s", g.Others)
+				}
+			}
+		}
+		if strings.Join(teams, " ") != want {
+			t.Errorf("at most %d: %q, want %s", limit, teams, want)
+		}
+	}
+}
+
+// What a session cost is told in each currency, over days as well.
+func TestSessionCosts(t *testing.T) {
+	s := open(t, t.TempDir())
+	for i, currency := range []llm.Currency{"CNY", "", "EUR", "CNY", "CNY"} {
+		c := sinktest.Call(i)
+		c.Start = noon().Add(-time.Duration(i) * 9 * time.Hour)
+		c.End = c.Start.Add(time.Second)
+		c.Cost = llm.Cost{Source: llm.CostTable, Status: llm.CostOK, Total: llm.Pico(1 + i), Currency: currency}
+		keep(t, s, c)
+	}
+	page, err := s.Sessions(t.Context(), llm.Filter{}, "", 0)
+	if err != nil || len(page.Sessions) != 1 {
+		t.Fatalf("%+v, %v", page, err)
+	}
+	if r := page.Sessions[0]; r.Cost != 2 || r.Others.String() != "0.00000000001 CNY + 0.000000000003 EUR" || r.Priced != 5 {
+		t.Errorf("%+v", r)
 	}
 }
 

@@ -133,7 +133,9 @@ func (r *Reader) take(file string) (*sqlite.Conn, uint64, error) {
 func (r *Reader) give(file string, c *sqlite.Conn, since uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed || r.gone[file] > since {
+	// Who has a file of an earlier version open sees it as it was.
+	version, _, err := one(c, "PRAGMA user_version")
+	if r.closed || r.gone[file] > since || err != nil || version != schemaVersion {
 		_ = c.Close()
 		return
 	}

@@ -14,9 +14,9 @@ import (
 // Repriced is what [Store.Reprice] did.
 type Repriced struct {
 	Calls, Changed int64
-	// Before and After are what the calls that changed cost; calls without a known
-	// price count 0.
-	Before, After llm.PicoUSD
+	// Before and After are what the calls that changed cost, in each currency; calls
+	// without a known price are in neither.
+	Before, After llm.Costs
 }
 
 // Reprice prices the calls of the days from a moment on anew, by price, which sets
@@ -65,11 +65,11 @@ func (s *Store) repriceDay(day string, price func(*llm.Call), try bool, done *Re
 	before := done.Changed
 	err = w.each(func(n int64, c *llm.Call) error {
 		done.Calls++
+		before := c.Cost
 		changed, err := r.reprice(n, c, price, try)
-		if changed.Changed > 0 {
+		if changed {
 			done.Changed++
-			done.Before += changed.Before
-			done.After += changed.After
+			done.add(before, c.Cost)
 		}
 		return err
 	})
@@ -106,37 +106,50 @@ func (w *writing) each(f func(n int64, c *llm.Call) error) error {
 	}
 }
 
-// reprice prices one call anew.
-func (r *recording) reprice(n int64, c *llm.Call, price func(*llm.Call), try bool) (done Repriced, err error) {
+func (d *Repriced) add(before, after llm.Cost) {
+	if before.Known() {
+		d.Before.Add(before.Money())
+	}
+	if after.Known() {
+		d.After.Add(after.Money())
+	}
+}
+
+// reprice prices one call anew, and says whether its cost changed.
+func (r *recording) reprice(n int64, c *llm.Call, price func(*llm.Call), try bool) (changed bool, err error) {
 	old := c.Cost
 	if old.Source != llm.CostProvider {
 		c.Cost = llm.Cost{}
 	}
 	price(c)
 	if c.Cost == old || same(c.Cost, old) {
-		return done, nil
+		return false, nil
 	}
-	done = Repriced{Changed: 1, Before: known0(old), After: known0(c.Cost)}
 	if try {
-		return done, nil
+		return true, nil
 	}
 	facts, err := r.facts(c)
 	if err != nil {
-		return done, err
+		return false, err
 	}
 	source, err := r.w.dict.id(dictCostSource, string(c.Cost.Source))
 	if err != nil {
-		return done, err
+		return false, err
 	}
 	status, err := r.w.dict.id(dictCostStatus, string(c.Cost.Status))
 	if err != nil {
-		return done, err
+		return false, err
+	}
+	currency, err := r.w.dict.id(dictCurrency, string(c.Cost.Currency))
+	if err != nil {
+		return false, err
 	}
 	var cost any
 	if c.Cost.Known() {
 		cost = int64(c.Cost.Total)
 	}
-	return done, exec(r.w.calls, "UPDATE call SET cost_was = coalesce(cost_was, cost), cost = ?, cost_source = ?, cost_status = ?, facts = ? WHERE n = ?", cost, source.id, status.id, facts, n)
+	return true, exec(r.w.calls, `UPDATE call SET currency_was = CASE WHEN cost_was IS NULL THEN currency ELSE currency_was END, cost_was = coalesce(cost_was, cost),
+ cost = ?, currency = ?, cost_source = ?, cost_status = ?, facts = ? WHERE n = ?`, cost, currency.id, source.id, status.id, facts, n)
 }
 
 // same says whether costs are the same but for the date of the table.
@@ -145,16 +158,9 @@ func same(a, b llm.Cost) bool {
 	return a == b
 }
 
-func known0(c llm.Cost) llm.PicoUSD {
-	if c.Known() {
-		return c.Total
-	}
-	return 0
-}
-
 // sumAnew makes the totals of the day anew from its calls.
 func (r *recording) sumAnew() error {
-	if err := errors.Join(exec(r.w.calls, "DELETE FROM usage"), exec(r.w.calls, "DELETE FROM session")); err != nil {
+	if err := errors.Join(exec(r.w.calls, "DELETE FROM usage"), exec(r.w.calls, "DELETE FROM session"), exec(r.w.calls, "DELETE FROM session_cost")); err != nil {
 		return err
 	}
 	r.w.totals = newLedger(r.w.calls, r.w.totals.most)

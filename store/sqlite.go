@@ -73,9 +73,12 @@ func openReader(path string) (*sqlite.Conn, error) {
 		return nil, fmt.Errorf("open %s: %w", base(path), err)
 	}
 	c.SetBusyTimeout(busyTime)
-	var version int64
-	if err = run(c, readerPragmas); err == nil {
-		version, _, err = one(c, "PRAGMA user_version")
+	version, _, err := one(c, "PRAGMA user_version")
+	if err == nil && version > 0 && version < schemaVersion {
+		err = run(c, asNow)
+	}
+	if err == nil {
+		err = run(c, readerPragmas)
 	}
 	if err == nil && version == 0 {
 		err = os.ErrNotExist // it is being made: there is nothing in it yet

@@ -265,7 +265,7 @@ func (a *adding) addRows(c *sqlite.Conn, w, filters where) error {
 	all.add("axis = ?", a.axis)
 	all.add(strings.TrimPrefix(orTrue(w), " WHERE "), w.params...)
 	all.add(strings.TrimPrefix(orTrue(filters), " WHERE "), filters.params...)
-	sql := "SELECT " + columns + ", " + usageColumns + " FROM usage" + all.String()
+	sql := "SELECT " + columns + ", " + usageColumns + ", currency FROM usage" + all.String()
 	return queryOnce(c, sql, func(st *sqlite.Stmt) error {
 		at, isFailed := st.ColumnInt64(0), st.ColumnInt64(1)
 		g, err := a.group(at, func(i int) (string, error) {
@@ -279,7 +279,11 @@ func (a *adding) addRows(c *sqlite.Conn, w, filters where) error {
 			return err
 		}
 		s := readSums(st, from)
-		g.sums.add(&s)
+		currency, err := names.text(st.ColumnInt64(from + 12))
+		if err != nil {
+			return err
+		}
+		g.add(&s, currency)
 		g.failed += isFailed * s.calls
 		if !a.q.Percentiles {
 			return nil
@@ -348,7 +352,7 @@ func (a *adding) scan(c *sqlite.Conn, from, to time.Time) error {
 	}
 	at := 2 + len(a.q.By)
 	names := values{conn: c, names: map[int64]string{noValue: "", other: llm.OtherValue}}
-	sql := "SELECT " + columns + ", input, output, cache_read, cache_write, reasoning, cost, dur, ttft, usage_source FROM " + table + w.String()
+	sql := "SELECT " + columns + ", input, output, cache_read, cache_write, reasoning, cost, dur, ttft, currency FROM " + table + w.String()
 	return queryOnce(c, sql, func(st *sqlite.Stmt) error {
 		g, err := a.group(st.ColumnInt64(0)/int64(time.Second), func(i int) (string, error) {
 			id := st.ColumnInt64(2 + i)
@@ -363,7 +367,11 @@ func (a *adding) scan(c *sqlite.Conn, from, to time.Time) error {
 		s := sums{calls: 1, input: max(st.ColumnInt64(at), 0), output: max(st.ColumnInt64(at+1), 0), cacheRead: max(st.ColumnInt64(at+2), 0), cacheWrite: max(st.ColumnInt64(at+3), 0),
 			reasoning: max(st.ColumnInt64(at+4), 0), cost: st.ColumnInt64(at + 5), priced: flag(!st.ColumnIsNull(at + 5)), dur: st.ColumnInt64(at + 6)}
 		s.counted = flag(!st.ColumnIsNull(at) || !st.ColumnIsNull(at+1))
-		g.sums.add(&s)
+		currency, err := names.text(st.ColumnInt64(at + 8))
+		if err != nil {
+			return err
+		}
+		g.add(&s, currency)
 		g.failed += st.ColumnInt64(1)
 		if a.q.Percentiles {
 			if d := st.ColumnInt64(at + 6); d > 0 {

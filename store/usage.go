@@ -20,6 +20,7 @@ type cellKey struct {
 	team, model, provider, operation int64
 	failed                           int64
 	usageSource, costSource          int64
+	currency                         int64
 }
 
 // sums is what is added up.
@@ -192,11 +193,11 @@ func (l *ledger) find(k cellKey) (*cell, error) {
 		return c, nil
 	}
 	var c *cell
-	err := query(l.conn, "SELECT "+usageColumns+" FROM usage WHERE axis = ? AND at = ? AND value = ? AND team = ? AND model = ? AND provider = ? AND operation = ? AND failed = ? AND usage_source = ? AND cost_source = ?",
+	err := query(l.conn, "SELECT "+usageColumns+" FROM usage WHERE axis = ? AND at = ? AND value = ? AND team = ? AND model = ? AND provider = ? AND operation = ? AND failed = ? AND usage_source = ? AND cost_source = ? AND currency = ?",
 		func(st *sqlite.Stmt) (err error) {
 			c = &cell{}
 			return c.read(st, 0)
-		}, k.axis, k.at, k.value, k.team, k.model, k.provider, k.operation, k.failed, k.usageSource, k.costSource)
+		}, k.axis, k.at, k.value, k.team, k.model, k.provider, k.operation, k.failed, k.usageSource, k.costSource, k.currency)
 	if err != nil || c == nil {
 		return nil, err
 	}
@@ -239,8 +240,8 @@ func (l *ledger) write() error {
 }
 
 func writeCell(conn *sqlite.Conn, k cellKey, c *cell) error {
-	return exec(conn, "INSERT OR REPLACE INTO usage (axis, at, value, team, model, provider, operation, failed, usage_source, cost_source, "+usageColumns+") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-		k.axis, k.at, k.value, k.team, k.model, k.provider, k.operation, k.failed, k.usageSource, k.costSource,
+	return exec(conn, "INSERT OR REPLACE INTO usage (axis, at, value, team, model, provider, operation, failed, usage_source, cost_source, currency, "+usageColumns+") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+		k.axis, k.at, k.value, k.team, k.model, k.provider, k.operation, k.failed, k.usageSource, k.costSource, k.currency,
 		c.calls, c.counted, c.input, c.output, c.cacheRead, c.cacheWrite, c.reasoning, c.priced, c.cost, c.dur, encodeSketch(c.latency), encodeSketch(c.ttft))
 }
 

@@ -68,7 +68,7 @@ type recording struct {
 // entries are the rows of the dictionary that a call names.
 type entries struct {
 	team, model, provider, operation, key, user, agent, err entry
-	usageSource, costSource, costStatus                     entry
+	usageSource, costSource, costStatus, currency           entry
 	tags                                                    []entry
 }
 
@@ -82,7 +82,7 @@ func (r *recording) entries(c *llm.Call) (e entries, err error) {
 		{&e.operation, dictOperation, operationOf(c)}, {&e.key, dictKey, c.Attribution.Key}, {&e.user, dictUser, c.Attribution.User},
 		{&e.agent, dictAgent, c.Attribution.Agent}, {&e.err, dictError, c.ErrorType},
 		{&e.usageSource, dictUsageSource, string(c.Usage.Source)}, {&e.costSource, dictCostSource, string(c.Cost.Source)},
-		{&e.costStatus, dictCostStatus, string(c.Cost.Status)},
+		{&e.costStatus, dictCostStatus, string(c.Cost.Status)}, {&e.currency, dictCurrency, string(c.Cost.Currency)},
 	} {
 		if *x.to, err = d.id(x.kind, x.value); err != nil {
 			return e, err
@@ -153,8 +153,8 @@ func (r *recording) call(c *llm.Call) error {
 
 const insertCall = `INSERT OR IGNORE INTO call (n, id, start, dur, ttft, trace, span, parent, run, session,
  team, model, provider, operation, key, user, agent, status, failed, error, stream,
- input, output, cache_read, cache_write, reasoning, usage_source, cost, cost_source, cost_status, facts)
- VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
+ input, output, cache_read, cache_write, reasoning, usage_source, cost, cost_source, cost_status, facts, currency)
+ VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
 
 // insert adds the row of a call; added is false when its id was there.
 func (r *recording) insert(n int64, c *llm.Call, e *entries) (added bool, err error) {
@@ -204,6 +204,7 @@ func (r *recording) insert(n int64, c *llm.Call, e *entries) (added bool, err er
 	a.int(e.costSource.id)
 	a.int(e.costStatus.id)
 	a.blob(facts)
+	a.int(e.currency.id)
 	if _, err := st.Step(); err != nil {
 		return false, err
 	}

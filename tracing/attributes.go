@@ -62,6 +62,8 @@ const (
 	keyCostSource       = "spanwire.cost.source"
 	keyCostStatus       = "spanwire.cost.status"
 	keyCostUSD          = "spanwire.cost.usd"
+	keyCostTotal        = "spanwire.cost.total"    // in another currency …
+	keyCostCurrency     = "spanwire.cost.currency" // … which is this one
 	keyCostInput        = "spanwire.cost.input"
 	keyCostOutput       = "spanwire.cost.output"
 	keyCostCacheRead    = "spanwire.cost.cache_read"
@@ -105,7 +107,7 @@ var computed = keySet(
 	keyReasoningTokens, keyUsageCost, keyConversation, keyAgent, keySystem, keyInput, keyOutput, keyTools,
 	keyErrorType, keyServerAddress, keyServerPort, keyHTTPMethod, keyHTTPMethodRaw, keyHTTPStatus, keyURLPath,
 	keySessionID, keyUserID, keyCallID, keyKind, keyRoute, keyTeam, keyTags, keyKeyFingerprint,
-	keyUsageSource, keyUsageRaw, keyCostSource, keyCostStatus, keyCostUSD, keyCostInput, keyCostOutput,
+	keyUsageSource, keyUsageRaw, keyCostSource, keyCostStatus, keyCostUSD, keyCostTotal, keyCostCurrency, keyCostInput, keyCostOutput,
 	keyCostCacheRead, keyCostCacheWrite, keyCostTools, keyCostPrice, keyFirstToken, keyChunks, keyGapMean,
 	keyGapP95, keyGapMax, keyOverhead, keyRequestBytes, keyResponseBytes, keyEnd, keyRetryCount, keyParentCall,
 	keyProblems, keyContentTruncated, keyRetryOf, keyRepeatOf, keyRunID, keyRunTurn, keyRunByCall, keyRunByTool,

@@ -49,7 +49,7 @@ type amount struct{ whole, pico int64 }
 
 const picoPerUnit = 1_000_000_000_000
 
-func (a *amount) addPico(p llm.PicoUSD) {
+func (a *amount) addPico(p llm.Pico) {
 	a.whole += int64(p) / picoPerUnit
 	a.pico += int64(p) % picoPerUnit
 	if a.pico >= picoPerUnit || a.pico <= -picoPerUnit {

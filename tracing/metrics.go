@@ -37,10 +37,10 @@ type metrics struct {
 	duration, firstChunk metric.Float64Histogram
 	tokens               metric.Int64Histogram
 
-	mu                                                       sync.Mutex // of the ledgers, the gaps and the observables
-	cost, tokenSums, usage, calls, unpriced, told, different *ledger
-	gaps                                                     *gaps
-	observed                                                 map[string]*observable
+	mu                                                                  sync.Mutex // of the ledgers, the gaps and the observables
+	cost, costOther, tokenSums, usage, calls, unpriced, told, different *ledger
+	gaps                                                                *gaps
+	observed                                                            map[string]*observable
 
 	teams, models, words *labels
 	known                map[callKey]*callRows
@@ -89,6 +89,7 @@ func (m *metrics) instruments() error {
 		metric.WithDescription("Tokens that calls used."), metric.WithExplicitBucketBoundaries(tokenBounds...))
 
 	m.cost = newLedger(&m.mu, keyTeam, keyProvider, keyModel)
+	m.costOther = newLedger(&m.mu, keyCostCurrency, keyTeam, keyProvider, keyModel)
 	m.tokenSums = newLedger(&m.mu, keyTeam, keyProvider, keyModel, keyTokenType, keyUsageSource)
 	m.usage = newLedger(&m.mu, keyProvider, keyModel, keyUsageSource)
 	m.calls = newLedger(&m.mu, keyKind, keyRoute, keyEnd, keyHTTPStatus, keyTeam)
@@ -96,12 +97,14 @@ func (m *metrics) instruments() error {
 	m.told = newLedger(&m.mu, keyProvider, keyModel)
 	m.different = newLedger(&m.mu, keyProvider, keyModel)
 	return errors.Join(append(errs[:],
-		m.money("spanwire.cost", "Cost of calls in US dollars.", m.cost),
+		m.money("spanwire.cost", unitUSD, "Cost of calls that are priced in US dollars.", m.cost),
+		// A metric of its own: a sum over all rows of the other one is one of dollars.
+		m.money("spanwire.cost.other", unitOther, "Cost of calls that are priced in another currency, by currency.", m.costOther),
 		m.count("spanwire.tokens", "{token}", "Tokens that calls used, in disjoint types, by where the counts are from.", m.tokenSums),
 		m.count("spanwire.usage", "{call}", "Calls of models, by where their token counts are from.", m.usage),
 		m.count("spanwire.calls", "{call}", "Exchanges, by how they ended.", m.calls),
 		m.count("spanwire.cost.unknown", "{call}", "Calls whose cost is not known, by why.", m.unpriced),
-		m.money("spanwire.cost.told", "Cost that providers told and the price table knows as well, in US dollars.", m.told),
+		m.money("spanwire.cost.told", unitUSD, "Cost that providers told and the price table knows as well, in US dollars.", m.told),
 		m.difference("spanwire.cost.difference", "Table cost less the cost that providers told, in US dollars.", m.different),
 	)...)
 }
@@ -109,11 +112,14 @@ func (m *metrics) instruments() error {
 // keyModel is the model that a call is priced by.
 const keyModel = "spanwire.model"
 
-// unitUSD is an annotation: "USD" as a unit would end up inside Prometheus names.
-const unitUSD = "{USD}"
+// Units of money are annotations: "USD" as a unit would end up inside Prometheus names.
+const (
+	unitUSD   = "{USD}"
+	unitOther = "{currency}" // which one the label spanwire.cost.currency says
+)
 
-func (m *metrics) money(name, description string, l *ledger) error {
-	_, err := m.meter.Float64ObservableCounter(name, metric.WithUnit(unitUSD), metric.WithDescription(description),
+func (m *metrics) money(name, unit, description string, l *ledger) error {
+	_, err := m.meter.Float64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(description),
 		metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
 			l.each(func(a amount, set metric.MeasurementOption) { o.Observe(a.float(), set) })
 			return nil

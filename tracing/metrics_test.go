@@ -65,7 +65,11 @@ func TestMetrics(t *testing.T) {
 	failed.Status, failed.ErrorType, failed.Usage, failed.Cost = 429, "rate_limit_exceeded", llm.Usage{}, llm.Cost{Status: llm.CostNoUsage}
 	plain := sinktest.Call(9)
 	plain.Kind, plain.Ended = llm.KindHTTP, llm.EndClientGone
-	consume(t, tr, sinktest.Call(1), stream, told, unknown, failed, plain)
+	yuan := sinktest.Call(11)
+	yuan.Cost = llm.Cost{Source: llm.CostProvider, Status: llm.CostOK, Total: 3_000_000, Currency: "CNY", Table: 4_000_000, HasTable: true}
+	yuan.Usage = llm.Usage{Source: llm.UsageMissing}
+	yuan.Operation = "rerank"
+	consume(t, tr, sinktest.Call(1), stream, told, unknown, failed, plain, yuan)
 	page := scrape(t, tr)
 
 	const common = `gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_request_model="gpt-4o-mini",gen_ai_response_model="gpt-4o-mini-2024-07-18"`
@@ -90,11 +94,12 @@ func TestMetrics(t *testing.T) {
 	}
 	hasLine(t, page, `spanwire_tokens_total{gen_ai_provider_name="openai",gen_ai_token_type="uncached_input",spanwire_model="brand-new",spanwire_team="search",spanwire_usage_source="estimated"} 1000`)
 	hasLine(t, page, `spanwire_tokens_total{gen_ai_provider_name="openai",gen_ai_token_type="output_text",spanwire_model="gpt-4o-mini-2024-07-18",spanwire_team="search",spanwire_usage_source="reported"} 21`)
-	hasLine(t, page, `spanwire_usage_total{gen_ai_provider_name="openai",spanwire_model="gpt-4o-mini-2024-07-18",spanwire_usage_source="missing"} 1`)
+	hasLine(t, page, `spanwire_usage_total{gen_ai_provider_name="openai",spanwire_model="gpt-4o-mini-2024-07-18",spanwire_usage_source="missing"} 2`)
 
 	// Money.
 	hasLine(t, page, `spanwire_cost_total{gen_ai_provider_name="openai",spanwire_model="gpt-4o-mini-2024-07-18",spanwire_team="search"} 1.9e-05`)
 	hasLine(t, page, `spanwire_cost_unknown_total{gen_ai_provider_name="openai",spanwire_cost_status="unknown_model",spanwire_model="brand-new"} 1`)
+	hasLine(t, page, `spanwire_cost_other_total{gen_ai_provider_name="openai",spanwire_cost_currency="CNY",spanwire_model="gpt-4o-mini-2024-07-18",spanwire_team="search"} 3e-06`)
 	hasLine(t, page, `spanwire_cost_told_total{.*} 7e-06`)
 	hasLine(t, page, `spanwire_cost_difference{.*} -2e-06`)
 

@@ -28,6 +28,7 @@ type callKey struct {
 	end                              llm.End
 	usageSource                      llm.UsageSource
 	costSource, costStatus           string
+	currency                         llm.Currency
 	stream, costKnown, tableIsBeside bool
 }
 
@@ -103,7 +104,7 @@ func keyOf(c *llm.Call) callKey {
 		address: c.ServerAddress, port: c.ServerPort, errorType: errorType(c),
 		tier: tierOf(c), team: c.Attribution.Team, route: c.Route,
 		status: c.Status, end: c.Ended, usageSource: c.Usage.Source,
-		costSource: string(c.Cost.Source), costStatus: string(c.Cost.Status),
+		costSource: string(c.Cost.Source), costStatus: string(c.Cost.Status), currency: c.Cost.Currency,
 		stream: c.Stream, costKnown: c.Cost.Known(), tableIsBeside: c.Cost.Source == llm.CostProvider && c.Cost.HasTable,
 	}
 }
@@ -112,7 +113,7 @@ func keyOf(c *llm.Call) callKey {
 func (m *metrics) bounded(k callKey) callKey {
 	for _, word := range []*string{
 		&k.operation, &k.provider, &k.address, &k.errorType, &k.tier, &k.route,
-		(*string)(&k.end), (*string)(&k.usageSource), &k.costSource, &k.costStatus,
+		(*string)(&k.end), (*string)(&k.usageSource), &k.costSource, &k.costStatus, (*string)(&k.currency),
 	} {
 		*word = m.words.get(*word)
 	}
@@ -169,12 +170,15 @@ func (m *metrics) newRows(k *callKey, c *llm.Call) *callRows {
 		r.gaps = m.gaps.row(common)
 	}
 	r.usage = m.usage.row(k.provider, model, first(string(k.usageSource), string(llm.UsageMissing)))
-	if k.costKnown {
+	switch {
+	case k.costKnown && k.currency == llm.USD:
 		r.cost = m.cost.row(r.labels[:]...)
-	} else {
+	case k.costKnown:
+		r.cost = m.costOther.row(string(k.currency), k.team, k.provider, model)
+	default:
 		r.unpriced = m.unpriced.row(k.provider, model, first(k.costStatus, string(llm.CostUnset)))
 	}
-	if k.tableIsBeside {
+	if k.tableIsBeside && k.currency == llm.USD {
 		r.told, r.different = m.told.row(k.provider, model), m.different.row(k.provider, model)
 	}
 	return r

@@ -2,6 +2,7 @@ package tracing
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -196,14 +197,22 @@ func (w *textWriter) runBlock(c *llm.Call) []byte {
 			sums[a.Key] = strconv.FormatInt(v, 10)
 		case string:
 			sums[a.Key] = v
+		case []string:
+			sums[a.Key] = strings.Join(v, " + ")
 		}
 	}
 	w.row("calls", joinDot(sums["spanwire.run.calls"]+" calls", counted(sums["spanwire.run.tools"], "tools")))
 	if in, ok := sums["spanwire.run.usage.input_tokens"]; ok {
 		w.row("tokens", in+" in + "+sums["spanwire.run.usage.output_tokens"]+" out · sum of its calls")
 	}
+	cost := sums["spanwire.run.costs"]
 	if usd, ok := sums["spanwire.run.cost.usd"]; ok {
-		w.row("cost", joinDot("$"+usd+" · sum of its calls", counted(sums["spanwire.run.cost.unknown"], "calls without a price")))
+		cost = "$" + usd
+	} else if total, ok := sums["spanwire.run.cost.total"]; ok {
+		cost = total + " " + sums["spanwire.run.cost.currency"]
+	}
+	if cost != "" {
+		w.row("cost", joinDot(cost+" · sum of its calls", counted(sums["spanwire.run.cost.unknown"], "calls without a price")))
 	}
 	start, end := timesOf(c)
 	w.row("time", shortTime(end.Sub(start)))

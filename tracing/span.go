@@ -185,7 +185,7 @@ func (e *encoder) usage(c *llm.Call) {
 		n, ok = u.Get(llm.Reasoning)
 		put(keyReasoningTokens, n, ok)
 	}
-	if c.Cost.Known() {
+	if c.Cost.Known() && c.Cost.Currency == llm.USD {
 		e.span.double(keyUsageCost, c.Cost.Total.USD())
 	}
 }
@@ -230,8 +230,13 @@ func (e *encoder) ownCost(c *llm.Call) {
 	}
 	m.str(keyCostSource, string(cost.Source))
 	m.str(keyCostPrice, cost.Price)
-	m.raw(keyCostUSD, cost.Total.String())
-	part := func(key string, p llm.PicoUSD) {
+	if cost.Currency == llm.USD {
+		m.raw(keyCostUSD, cost.Total.String())
+	} else {
+		m.raw(keyCostTotal, cost.Total.String())
+		m.str(keyCostCurrency, cost.Currency.String())
+	}
+	part := func(key string, p llm.Pico) {
 		if p != 0 {
 			m.raw(key, p.String())
 		}

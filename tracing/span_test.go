@@ -284,6 +284,26 @@ func TestErrorType(t *testing.T) {
 	f(func(c *llm.Call) { c.Ended = llm.EndClientGone }, "")
 }
 
+// A cost in another currency is never under a name that says dollars.
+func TestCostInAnotherCurrency(t *testing.T) {
+	c := sinktest.Call(1)
+	c.Cost.Currency = "CNY"
+	_, spans := exported(t, nil, c)
+	a := attrs(spans[0])
+	if a["gen_ai.usage.cost"] != nil || a["spanwire.cost.usd"] != nil {
+		t.Errorf("as dollars: %v", a)
+	}
+	for key, want := range map[string]string{"spanwire.cost.total": "0.000006", "spanwire.cost.currency": "CNY", "spanwire.cost.input": "0.0000018", "spanwire.cost.output": "0.0000042", "spanwire.cost.source": "table"} {
+		if got := a[key].GetStringValue(); got != want {
+			t.Errorf("%s is %q, want %q", key, got, want)
+		}
+	}
+	_, spans = exported(t, nil, sinktest.Call(1))
+	if a := attrs(spans[0]); a["spanwire.cost.total"] != nil || a["spanwire.cost.currency"] != nil || a["spanwire.cost.usd"].GetStringValue() != "0.000006" {
+		t.Errorf("in dollars: %v", a)
+	}
+}
+
 func TestUsageUnderParent(t *testing.T) {
 	c := sinktest.Call(1)
 	c.Place.Parent, c.Place.Remote = [8]byte{1}, true

@@ -185,7 +185,7 @@ func costText(c *llm.Call) string {
 	if c.Cost.Status != llm.CostOK {
 		status = string(c.Cost.Status)
 	}
-	return joinDot("$"+c.Cost.Total.String(), strings.TrimSpace(string(c.Cost.Source)+" "+word(c.Cost.Price, wordRunes)), status)
+	return joinDot(c.Cost.Money().String(), strings.TrimSpace(string(c.Cost.Source)+" "+word(c.Cost.Price, wordRunes)), status)
 }
 
 func timeText(c *llm.Call) string {

@@ -118,7 +118,7 @@ func listCalls(cmd *cobra.Command, r *store.Reader, f llm.Filter, limit int, asJ
 	out := cmd.OutOrStdout()
 	table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	if !asJSON {
-		fmt.Fprintln(table, "START\tTOOK\tTEAM\tMODEL\tSTATUS\tIN\tOUT\tUSD\tID\tPROMPT")
+		fmt.Fprintln(table, "START\tTOOK\tTEAM\tMODEL\tSTATUS\tIN\tOUT\tCOST\tID\tPROMPT")
 	}
 	n := 0
 	for after := ""; ; {
@@ -132,7 +132,7 @@ func listCalls(cmd *cobra.Command, r *store.Reader, f llm.Filter, limit int, asJ
 				err = json.NewEncoder(out).Encode(rowJSON(row))
 			} else {
 				_, err = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", row.Start.Local().Format("01-02 15:04:05"), took(row.Duration), safe(row.Team, 20), safe(row.Model, 32),
-					statusOf(row), countText(row.Input), countText(row.Output), usdText(row.Cost), safe(row.ID, 40), safe(row.Preview, 60))
+					statusOf(row), countText(row.Input), countText(row.Output), costText(row.Cost, row.Currency), safe(row.ID, 40), safe(row.Preview, 60))
 			}
 			if err != nil {
 				return err
@@ -184,11 +184,11 @@ func countText(c llm.Count) string {
 	return strconv.FormatInt(c.N, 10)
 }
 
-func usdText(c llm.Count) string {
+func costText(c llm.Count, currency llm.Currency) string {
 	if !c.Known {
 		return unknown
 	}
-	return llm.PicoUSD(c.N).String()
+	return llm.Money{Amount: llm.Pico(c.N), Currency: currency}.String()
 }
 
 // safe returns a text for a terminal: on one line, without what a terminal would take
@@ -208,7 +208,8 @@ func safe(s string, n int) string {
 	return b.String()
 }
 
-// rowJSON is a row of a list as JSON: unknown numbers are absent, money is exact text.
+// rowJSON is a row of a list as JSON: unknown numbers are absent, money is exact text,
+// under names with _usd where it is in US dollars and else with its currency beside it.
 func rowJSON(row *llm.CallRow) map[string]any {
 	out := map[string]any{"id": row.ID, "start": row.Start, "duration_ms": float64(row.Duration) / 1e6, "status": row.Status, "failed": row.Failed, "stream": row.Stream,
 		"trace": hex.EncodeToString(row.Trace[:]), "span": hex.EncodeToString(row.Span[:])}
@@ -224,9 +225,17 @@ func rowJSON(row *llm.CallRow) map[string]any {
 			out[k] = c.N
 		}
 	}
-	for k, c := range map[string]llm.Count{"cost_usd": row.Cost, "cost_was_usd": row.CostWas} {
-		if c.Known {
-			out[k] = llm.PicoUSD(c.N).String()
+	for _, x := range []struct {
+		name     string
+		cost     llm.Count
+		currency llm.Currency
+	}{{"cost", row.Cost, row.Currency}, {"cost_was", row.CostWas, row.CurrencyWas}} {
+		switch {
+		case !x.cost.Known:
+		case x.currency == llm.USD:
+			out[x.name+"_usd"] = llm.Pico(x.cost.N).String()
+		default:
+			out[x.name], out[x.name+"_currency"] = llm.Pico(x.cost.N).String(), x.currency
 		}
 	}
 	if row.FirstToken > 0 {

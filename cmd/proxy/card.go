@@ -105,14 +105,14 @@ func (k *cardText) cost(c *llm.Call) {
 		k.line("cost", "not known: "+string(c.Cost.Status))
 		return
 	}
-	s := "$" + c.Cost.Total.String()
+	s := c.Cost.Money().String()
 	var parts []string
 	for _, x := range []struct {
 		name   string
-		amount llm.PicoUSD
+		amount llm.Pico
 	}{{"input", c.Cost.Input}, {"cache read", c.Cost.CacheRead}, {"cache write", c.Cost.CacheWrite}, {"output", c.Cost.Output}, {"tools", c.Cost.Tools}} {
 		if x.amount != 0 {
-			parts = append(parts, x.name+" $"+x.amount.String())
+			parts = append(parts, x.name+" "+llm.Money{Amount: x.amount, Currency: c.Cost.Currency}.String())
 		}
 	}
 	if len(parts) > 0 {

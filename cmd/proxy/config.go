@@ -133,7 +133,8 @@ type Pricing struct {
 type Override struct {
 	Provider string            `mapstructure:"provider"`
 	Model    string            `mapstructure:"model"`
-	Rates    map[string]string `mapstructure:"rates"` // decimal text: USD per million tokens, fees in USD each
+	Currency string            `mapstructure:"currency"` // of the rates; "" for USD
+	Rates    map[string]string `mapstructure:"rates"`    // decimal text: money per million tokens, fees each
 }
 
 // Multiplier is a negotiated price: what the table says, times a factor.

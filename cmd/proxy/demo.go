@@ -173,7 +173,7 @@ type tally struct {
 	mu            sync.Mutex
 	calls, failed int
 	input, output int64
-	cost          llm.PicoUSD
+	costs         llm.Costs
 	unpriced      int // calls that used something and have no price
 }
 
@@ -195,7 +195,7 @@ func (t *tally) Consume(_ context.Context, calls []*llm.Call) error {
 		t.output += out
 		switch {
 		case c.Cost.Known():
-			t.cost += c.Cost.Total
+			t.costs.Add(c.Cost.Money())
 		case in+out > 0:
 			t.unpriced++
 		}
@@ -209,7 +209,7 @@ func (t *tally) Close(context.Context) error { return nil }
 func (t *tally) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := fmt.Sprintf("%d calls, %d of them an error · %d tokens in, %d out · $%s", t.calls, t.failed, t.input, t.output, t.cost)
+	s := fmt.Sprintf("%d calls, %d of them an error · %d tokens in, %d out · %s", t.calls, t.failed, t.input, t.output, t.costs)
 	if t.unpriced > 0 {
 		s += fmt.Sprintf(" and %d calls without a known price", t.unpriced)
 	}

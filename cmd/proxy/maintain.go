@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/spanwire/spanwire/llm"
 	"github.com/spanwire/spanwire/store"
 )
 
@@ -177,6 +176,6 @@ func reportReprice(out io.Writer, done store.Repriced, asOf string, try bool) er
 	if try {
 		verb = "would cost something else"
 	}
-	_, err := fmt.Fprintf(out, "%d calls were priced by the table of %s; %d %s: $%s before, $%s after\n", done.Calls, asOf, done.Changed, verb, llm.PicoUSD(done.Before), llm.PicoUSD(done.After))
+	_, err := fmt.Fprintf(out, "%d calls were priced by the table of %s; %d %s: %s before, %s after\n", done.Calls, asOf, done.Changed, verb, done.Before, done.After)
 	return err
 }

@@ -49,8 +49,8 @@ func checkPricesCommand(load func() (loaded, error)) *cobra.Command {
 			}
 			s := table.Summary()
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: as of %s, %d providers, %d models with %d names\n"+
-				"%d with dates, %d with prices for long prompts, %d with service tiers of their own, %d free; sources: %s\n",
-				name, s.AsOf, s.Providers, s.Models, s.Names, s.Dated, s.Long, s.Tiers, s.Free, strings.Join(s.Sources, ", "))
+				"%d with dates, %d with prices for long prompts, %d with service tiers of their own, %d free; in %s; sources: %s\n",
+				name, s.AsOf, s.Providers, s.Models, s.Names, s.Dated, s.Long, s.Tiers, s.Free, strings.Join(s.Currencies, ", "), strings.Join(s.Sources, ", "))
 			return err
 		},
 	}
@@ -276,9 +276,9 @@ func printCard(out io.Writer, c pricing.Card) error {
 		for _, r := range p.Rates {
 			unit := ""
 			if r.Per != "" {
-				unit = "USD per " + r.Per
+				unit = r.Currency.String() + " per " + r.Per
 			}
-			fmt.Fprintf(w, "    %s\t%s\t%s\n", r.Name, r.USD, unit)
+			fmt.Fprintf(w, "    %s\t%s\t%s\n", r.Name, r.Amount, unit)
 		}
 	}
 	return w.Flush()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -121,6 +122,54 @@ func TestPricesReload(t *testing.T) {
 	if still := cost("search"); still != after {
 		t.Errorf("an invalid table changed the price: %+v, %+v", still, after)
 	}
+}
+
+// TestAnotherCurrency: a price in another currency is told as such by the span, the
+// metrics, the store and the commands, and is in no sum of dollars.
+func TestAnotherCurrency(t *testing.T) {
+	dir := t.TempDir()
+	config := rows(provider(t, fakellm.New(fakellm.Config{})), "openai") + fmt.Sprintf("data_dir: %q\n", dir) +
+		"pricing: {overrides: [{provider: openai, model: gpt-4o-mini-2024-07-18, currency: CNY, rates: {input: \"1\", output: \"2\"}}]}\n"
+	p := start(t, config)
+	resp, _, err := send(t, "POST", p.url+chatPath, chatBody("gpt-4o-mini", ""))
+	if err != nil || resp.StatusCode != 200 {
+		t.Fatal(resp, err)
+	}
+	id := resp.Header.Get("X-Spanwire-Call-Id")
+	cost := p.calls.call(t, id).Cost
+	if cost.Currency != "CNY" || cost.Total <= 0 || cost.Source != llm.CostOverride {
+		t.Fatalf("%+v", cost)
+	}
+	amount := cost.Total.String()
+	file := writeConfig(t, config)
+	f := func(want []string, not string, args ...string) {
+		t.Helper()
+		out, errOut, err := cli(t, append(args, "--config", file)...)
+		if err != nil || strings.Contains(out, not) {
+			t.Errorf("%v: %v, %s%s", args, err, out, errOut)
+		}
+		for _, w := range want {
+			if !strings.Contains(out, w) {
+				t.Errorf("%v: no %q in %s", args, w, out)
+			}
+		}
+	}
+	for out := ""; !strings.Contains(out, id); {
+		out, _, _ = cli(t, "calls", "--config", file)
+	}
+	f([]string{amount + " CNY"}, "$", "calls")
+	f([]string{`"cost":"` + amount + `"`, `"cost_currency":"CNY"`}, "cost_usd", "calls", "--json")
+	f([]string{amount + " CNY", "output " + cost.Output.String() + " CNY"}, "$", "call", id)
+	f([]string{"CNY per 1M tokens"}, "1  USD", "prices", "of", "gpt-4o-mini-2024-07-18", "--provider", "openai")
+	f([]string{"in CNY, USD"}, "invalid", "prices", "check")
+	f([]string{"everything fits"}, "PROBLEM", "store", "check")
+	p.stop(t)
+	if err := os.WriteFile(file, []byte(strings.Replace(config, "currency: CNY", "currency: EUR", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f([]string{"1 cost something else now: " + amount + " CNY before, " + amount + " EUR after"}, "$", "reprice", "--since", "1d")
+	f([]string{`"cost_was_currency":"CNY"`, `"cost_currency":"EUR"`}, "cost_usd", "calls", "--json")
+	f([]string{"everything fits"}, "PROBLEM", "store", "check")
 }
 
 // TestCalibrationIsKept: what the counter learns is there after a restart.

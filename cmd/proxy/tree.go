@@ -108,6 +108,19 @@ func attrValue(v map[string]json.RawMessage) any {
 			}
 		case "boolValue":
 			return string(raw) == "true"
+		case "arrayValue":
+			var list struct {
+				Values []struct {
+					Text string `json:"stringValue"`
+				} `json:"values"`
+			}
+			if json.Unmarshal(raw, &list) == nil {
+				texts := make([]string, len(list.Values))
+				for i, e := range list.Values {
+					texts[i] = e.Text
+				}
+				return texts
+			}
 		}
 	}
 	return nil
@@ -204,10 +217,16 @@ func (t *trees) figures(s *treeSpan) (parts []string) {
 			parts = append(parts, fmt.Sprintf("%d in", in))
 		}
 	}
-	for _, key := range []string{"spanwire.cost.usd", "spanwire.run.cost.usd"} {
-		if usd, ok := s.attrs[key].(string); ok {
+	for _, prefix := range []string{"spanwire", "spanwire.run"} {
+		if usd, ok := s.attrs[prefix+".cost.usd"].(string); ok {
 			parts = append(parts, "$"+usd)
 		}
+		if total, ok := s.attrs[prefix+".cost.total"].(string); ok {
+			parts = append(parts, fmt.Sprint(total, " ", s.attrs[prefix+".cost.currency"]))
+		}
+	}
+	if each, ok := s.attrs["spanwire.run.costs"].([]string); ok {
+		parts = append(parts, strings.Join(each, " + "))
 	}
 	return parts
 }

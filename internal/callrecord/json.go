@@ -34,16 +34,22 @@ func (u usage) MarshalJSON() ([]byte, error) {
 	}{counts, u.Source, u.Tier, u.Speed, u.Region, u.ImageForm, u.Batch, u.Inconsistent})
 }
 
-// MarshalJSON writes amounts as decimal text. What is not known is not there.
+// MarshalJSON writes amounts as decimal text, in US dollars under names that say so and
+// in other currencies with the currency beside them. What is not known is not there.
 func (c cost) MarshalJSON() ([]byte, error) {
 	out := map[string]any{"source": c.Source, "status": c.Status}
+	suffix := "_usd"
+	if c.Currency != llm.USD {
+		suffix = ""
+		out["currency"] = c.Currency
+	}
 	if llm.Cost(c).Known() {
-		for name, amount := range map[string]llm.PicoUSD{
+		for name, amount := range map[string]llm.Pico{
 			"total": c.Total, "input": c.Input, "output": c.Output,
 			"cache_read": c.CacheRead, "cache_write": c.CacheWrite, "tools": c.Tools,
 		} {
 			if amount != 0 || name == "total" {
-				out[name+"_usd"] = amount.String()
+				out[name+suffix] = amount.String()
 			}
 		}
 	}
@@ -51,7 +57,7 @@ func (c cost) MarshalJSON() ([]byte, error) {
 		out["price"] = c.Price
 	}
 	if c.HasTable {
-		out["table_usd"] = c.Table.String()
+		out["table"+suffix] = c.Table.String()
 	}
 	return json.Marshal(out)
 }

@@ -131,16 +131,17 @@ type chunks struct {
 }
 
 type cost struct {
-	Total      llm.PicoUSD    `cbor:"1,keyasint,omitempty"`
-	Input      llm.PicoUSD    `cbor:"2,keyasint,omitempty"`
-	Output     llm.PicoUSD    `cbor:"3,keyasint,omitempty"`
-	CacheRead  llm.PicoUSD    `cbor:"4,keyasint,omitempty"`
-	CacheWrite llm.PicoUSD    `cbor:"5,keyasint,omitempty"`
-	Tools      llm.PicoUSD    `cbor:"6,keyasint,omitempty"`
+	Total      llm.Pico       `cbor:"1,keyasint,omitempty"`
+	Input      llm.Pico       `cbor:"2,keyasint,omitempty"`
+	Output     llm.Pico       `cbor:"3,keyasint,omitempty"`
+	CacheRead  llm.Pico       `cbor:"4,keyasint,omitempty"`
+	CacheWrite llm.Pico       `cbor:"5,keyasint,omitempty"`
+	Tools      llm.Pico       `cbor:"6,keyasint,omitempty"`
+	Currency   llm.Currency   `cbor:"12,keyasint,omitempty"`
 	Source     llm.CostSource `cbor:"7,keyasint,omitempty"`
 	Status     llm.CostStatus `cbor:"8,keyasint,omitempty"`
 	Price      string         `cbor:"9,keyasint,omitempty"`
-	Table      llm.PicoUSD    `cbor:"10,keyasint,omitempty"`
+	Table      llm.Pico       `cbor:"10,keyasint,omitempty"`
 	HasTable   bool           `cbor:"11,keyasint,omitempty"`
 }
 

@@ -13,30 +13,41 @@ import (
 )
 
 // Of reads what a provider says that the call cost (wire reference, section 13),
-// exactly. usage is its usage object, empty when there is none. ok is false when it
-// says nothing, or nothing that can be believed.
-func Of(usage []byte, h llm.Header) (total llm.PicoUSD, ok bool) {
+// exactly, in the currency that it names and else in US dollars. usage is its usage
+// object, empty when there is none. ok is false when it says nothing, or nothing that
+// can be believed.
+func Of(usage []byte, h llm.Header) (cost llm.Cost, ok bool) {
+	told := func(m llm.Money) llm.Cost {
+		return llm.Cost{Total: m.Amount, Currency: m.Currency, Source: llm.CostProvider, Status: llm.CostOK}
+	}
 	if bytes.Contains(usage, []byte("cost")) { // most say nothing
-		if total, ok, final := costIn(usage); final {
-			return total, ok
+		if m, ok, final := costIn(usage); final {
+			if !ok {
+				return llm.Cost{}, false
+			}
+			return told(m), true
 		}
 	}
 	if v := h.Get("x-litellm-response-cost"); v != "" {
-		return decimal(v, 12)
+		if total, ok := decimal(v, 12); ok {
+			return told(llm.Money{Amount: total}), true
+		}
 	}
-	return 0, false
+	return llm.Cost{}, false
 }
 
 // costIn reads the cost that a usage object tells. final says that nothing else
 // is to be asked.
-func costIn(usage []byte) (total llm.PicoUSD, ok, final bool) {
+func costIn(usage []byte) (m llm.Money, ok, final bool) {
 	u := gjson.ParseBytes(usage)
+	total := llm.Pico(0)
 	if cost := u.Get("cost"); cost.IsObject() {
-		if c := cost.Get("currency"); c.Exists() && c.Str != "USD" {
-			return 0, false, true
+		currency, err := llm.ParseCurrency(strings.ToUpper(cost.Get("currency").String()))
+		if err != nil {
+			return m, false, true
 		}
 		if total, ok = money(cost.Get("total_cost"), 12); ok {
-			return total, true, true
+			return llm.Money{Amount: total, Currency: currency}, true, true
 		}
 	} else if total, ok = money(cost, 12); ok {
 		// With a key of the caller's own the vendor bills its fee alone, and the
@@ -46,17 +57,17 @@ func costIn(usage []byte) (total llm.PicoUSD, ok, final bool) {
 				total += up
 			}
 		}
-		return total, total >= 0, true
+		return llm.Money{Amount: total}, total >= 0, true
 	}
 	// A tick is 10⁻¹⁰ USD. 0 stands where another one bills (Grok on Azure).
 	if total, ok = money(u.Get("cost_in_usd_ticks"), 2); ok && total > 0 {
-		return total, true, true
+		return llm.Money{Amount: total}, true, true
 	}
-	return 0, false, false
+	return m, false, false
 }
 
-// money reads a number, or a text of one, in units of 10^scale picodollars.
-func money(v gjson.Result, scale int) (llm.PicoUSD, bool) {
+// money reads a number, or a text of one, in units of 10^scale pico.
+func money(v gjson.Result, scale int) (llm.Pico, bool) {
 	switch v.Type {
 	case gjson.Number:
 		return decimal(v.Raw, scale)
@@ -68,8 +79,8 @@ func money(v gjson.Result, scale int) (llm.PicoUSD, bool) {
 
 // decimal reads a decimal number without a detour over floats and returns it
 // times 10^scale, rounded half up. ok is false for anything else: signs, words,
-// more than PicoUSD holds.
-func decimal(s string, scale int) (total llm.PicoUSD, ok bool) {
+// more than Pico holds.
+func decimal(s string, scale int) (total llm.Pico, ok bool) {
 	s = strings.TrimSpace(s)
 	mantissa, exp, hasExp := strings.Cut(strings.ToLower(s), "e")
 	shift := scale
@@ -101,7 +112,7 @@ func decimal(s string, scale int) (total llm.PicoUSD, ok bool) {
 	if keep >= 0 && keep < len(all) && all[keep] >= '5' {
 		n++
 	}
-	return llm.PicoUSD(n), n >= 0
+	return llm.Pico(n), n >= 0
 }
 
 func exponent(s string) (int, bool) {

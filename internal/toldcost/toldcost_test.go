@@ -1,6 +1,7 @@
 package toldcost_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/spanwire/spanwire/internal/toldcost"
@@ -10,10 +11,13 @@ import (
 func TestOf(t *testing.T) {
 	f := func(usage, header, want string) {
 		t.Helper()
-		total, ok := toldcost.Of([]byte(usage), llm.Header(header))
+		cost, ok := toldcost.Of([]byte(usage), llm.Header(header))
 		got := "unset"
 		if ok {
-			got = total.String()
+			got = strings.TrimPrefix(cost.Money().String(), "$")
+		}
+		if ok != (cost.Source == llm.CostProvider && cost.Status == llm.CostOK) {
+			t.Errorf("%s %s: %+v", usage, header, cost)
 		}
 		if got != want {
 			t.Errorf("%s %s: got %s, want %s", usage, header, got, want)
@@ -30,7 +34,11 @@ func TestOf(t *testing.T) {
 	f(`{"cost":0.0000000000004}`, "", "0")
 	f(`{"cost":{"total_cost":0.006}}`, "", "0.006")
 	f(`{"cost":{"total_cost":6,"currency":"USD"}}`, "", "6")
-	f(`{"cost":{"total_cost":6,"currency":"EUR"}}`, "", "unset")
+	f(`{"cost":{"total_cost":6,"currency":null}}`, "", "6")
+	f(`{"cost":{"total_cost":6,"currency":"EUR"}}`, "", "6 EUR")
+	f(`{"cost":{"total_cost":0.5,"currency":"cny"}}`, "", "0.5 CNY")
+	f(`{"cost":{"total_cost":6,"currency":"credits"}}`, "", "unset")
+	f(`{"cost":{"total_cost":6,"currency":7}}`, "", "unset")
 	f(`{"cost":0.01,"is_byok":true,"cost_details":{"upstream_inference_cost":0.2}}`, "", "0.21")
 	f(`{"cost_in_usd_ticks":6543500}`, "", "0.00065435")
 	f(`{"cost_in_usd_ticks":0}`, "", "unset")
@@ -49,9 +57,9 @@ func TestOf(t *testing.T) {
 func FuzzOf(f *testing.F) {
 	f.Add(`{"cost":0.5,"is_byok":true}`, "1")
 	f.Add(`{"cost_in_usd_ticks":12}`, "1e-5")
-	f.Fuzz(func(t *testing.T, usage, cost string) {
-		if total, ok := toldcost.Of([]byte(usage), llm.Header("x-litellm-response-cost: "+cost+"\r\n")); ok && total < 0 {
-			t.Errorf("%s %s: %s", usage, cost, total)
+	f.Fuzz(func(t *testing.T, usage, told string) {
+		if cost, ok := toldcost.Of([]byte(usage), llm.Header("x-litellm-response-cost: "+told+"\r\n")); ok && cost.Total < 0 {
+			t.Errorf("%s %s: %s", usage, told, cost.Total)
 		}
 	})
 }

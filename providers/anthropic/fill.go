@@ -177,8 +177,8 @@ func (r *Reader) fillUsage(c *llm.Call, x *llm.Exchange) {
 	a := &r.answer
 	raw := a.usage.json()
 	c.UsageRaw = string(raw)
-	if total, ok := toldcost.Of(raw, x.ResponseHeader); ok { // gateways
-		c.Cost = llm.Cost{Total: total, Source: llm.CostProvider, Status: llm.CostOK}
+	if cost, ok := toldcost.Of(raw, x.ResponseHeader); ok { // gateways
+		c.Cost = cost
 	}
 	u := gjson.ParseBytes(raw)
 	usage, ok := readUsage(u)

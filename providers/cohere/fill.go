@@ -19,8 +19,8 @@ func (r *Reader) fill(c *llm.Call, x *llm.Exchange, cut bool) {
 	c.ResponseID, c.ResponseModel = r.id, r.model
 	c.UsageRaw = string(r.usage)
 	readUsage(&c.Usage, r.usage)
-	if total, ok := toldcost.Of(r.usage, x.ResponseHeader); ok {
-		c.Cost = llm.Cost{Total: total, Source: llm.CostProvider, Status: llm.CostOK}
+	if cost, ok := toldcost.Of(r.usage, x.ResponseHeader); ok {
+		c.Cost = cost
 	}
 	setCount(c, "cohere.response.cached_tokens", jsonwalk.Member(r.usage, "cached_tokens"))
 	for _, h := range []struct{ name, alias, key string }{

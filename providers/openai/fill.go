@@ -92,8 +92,8 @@ func (r *Reader) fillUsage(c *llm.Call, x *llm.Exchange, texts *jsonwalk.Texts) 
 	if told.cost {
 		costs = raw
 	}
-	if total, ok := toldcost.Of(costs, x.ResponseHeader); ok {
-		c.Cost = llm.Cost{Total: total, Source: llm.CostProvider, Status: llm.CostOK}
+	if cost, ok := toldcost.Of(costs, x.ResponseHeader); ok {
+		c.Cost = cost
 	}
 	if told.times {
 		usageTimes.set(c, raw)

@@ -169,8 +169,8 @@ func (r *response) fillUsage(c *llm.Call, h llm.Header, n tally) {
 	}
 	r.addFees(&u, n)
 	c.Usage = u
-	if total, ok := toldcost.Of(r.usage, h); ok {
-		c.Cost = llm.Cost{Total: total, Source: llm.CostProvider, Status: llm.CostOK}
+	if cost, ok := toldcost.Of(r.usage, h); ok {
+		c.Cost = cost
 	}
 	c.Steps = r.steps(&u, n)
 }

@@ -111,8 +111,8 @@ func (r *result) fillUsage(c *llm.Call, x *llm.Exchange) {
 	if !ok {
 		u = llm.Usage{Source: llm.UsageReported}
 	}
-	if total, told := toldcost.Of(r.usage, x.ResponseHeader); told {
-		c.Cost = llm.Cost{Total: total, Source: llm.CostProvider, Status: llm.CostOK}
+	if cost, told := toldcost.Of(r.usage, x.ResponseHeader); told {
+		c.Cost = cost
 	}
 	if x.Status < 400 && r.err == nil {
 		r.setUnits(c, &u)
