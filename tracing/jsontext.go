@@ -12,53 +12,54 @@ import (
 // U+FFFD: protobuf refuses the first, and stores built on PostgreSQL the second.
 func appendText(dst []byte, s string) []byte {
 	dst = append(dst, '"')
-	from, valid := 0, false // valid: s is known to be UTF-8
-	for i := 0; i < len(s); {
-		if i+16 <= len(s) {
-			// Sixteen bytes at a time, straight to the first that needs a closer look.
-			found := escapes8(s[i:], valid)
-			if found == 0 {
-				if found = escapes8(s[i+8:], valid); found == 0 {
-					i += 16
-					continue
-				}
-				i += 8
-			}
-			i += bits.TrailingZeros64(found) / 8
+	foreign := high // what asks for a look at bytes beyond ASCII, until s is known to be UTF-8
+	for {
+		i := special(s, foreign)
+		if i == len(s) {
+			dst = append(dst, s...)
+			return append(dst, '"')
 		}
-		c := s[i]
-		if c >= utf8.RuneSelf && !valid {
+		if s[i] >= utf8.RuneSelf {
 			// What is before i is ASCII: validity is asked once, and only of the rest.
-			if valid = true; !utf8.ValidString(s[i:]) {
+			if foreign = 0; !utf8.ValidString(s[i:]) {
 				s = s[:i] + strings.ToValidUTF8(s[i:], "\uFFFD")
 			}
+			i += special(s[i:], foreign)
+			if i == len(s) {
+				continue
+			}
 		}
-		if c >= 0x20 && c != '"' && c != '\\' {
-			i++
-			continue
-		}
-		dst = append(dst, s[from:i]...)
-		dst = appendEscape(dst, c)
-		i++
-		from = i
+		dst = append(dst, s[:i]...)
+		dst = appendEscape(dst, s[i])
+		s = s[i+1:]
 	}
-	dst = append(dst, s[from:]...)
-	return append(dst, '"')
 }
 
-// escapes8 returns a word whose lowest set bit is in the first of the eight bytes
-// that s begins with that needs an escape or, unless the text is known to be
-// valid, is not ASCII; 0 when none does. (Higher bits may be set by a borrow.)
-func escapes8(s string, valid bool) uint64 {
-	const ones, high = 0x0101010101010101, 0x8080808080808080
-	x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
-	quote, slash := x^ones*'"', x^ones*'\\'
-	found := (x-ones*0x20)&^x | (quote-ones)&^quote | (slash-ones)&^slash
-	if !valid {
-		found |= x
+const ones, high uint64 = 0x0101010101010101, 0x8080808080808080
+
+// special returns where the first byte of s is that needs an escape or, with foreign
+// as high, is not ASCII; the length of s when there is none. It looks at eight bytes
+// at a time: one that is to be found has its highest bit set in found. (So may bytes
+// behind it, by a borrow.)
+func special(s string, foreign uint64) int {
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		w := s[i : i+8]
+		x := uint64(w[0]) | uint64(w[1])<<8 | uint64(w[2])<<16 | uint64(w[3])<<24 |
+			uint64(w[4])<<32 | uint64(w[5])<<40 | uint64(w[6])<<48 | uint64(w[7])<<56
+		// Controls and the quote: with one bit turned they are the bytes below 0x21.
+		low, slash := x^ones*2, x^ones*'\\'
+		found := (low-ones*0x21)&^low | (slash-ones)&^slash | x&foreign
+		if found &= high; found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
 	}
-	return found & high
+	for ; i < len(s); i++ {
+		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= utf8.RuneSelf && foreign != 0 {
+			break
+		}
+	}
+	return i
 }
 
 func appendEscape(dst []byte, c byte) []byte {

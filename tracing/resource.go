@@ -81,7 +81,7 @@ func newEnvelope(attrs map[string]string, version string) envelope {
 			continue
 		}
 		_, _, n := protowire.ConsumeTag(m.b)
-		res.b = protowire.AppendTag(res.b, 1, protowire.BytesType)
+		res.b = tag(res.b, 1, protowire.BytesType)
 		res.b = append(res.b, m.b[n:]...)
 	}
 	var scope, resource, inner, schema message
@@ -108,16 +108,16 @@ func (e *envelope) pieces(spans [][]byte) (pieces [][]byte, size int) {
 	frame := make([]byte, 0, 2*most+len(e.resource)+len(e.scope)+len(spans)*most+2*len(e.schema))
 	pieces = make([][]byte, 0, 2*len(spans)+1)
 
-	frame = protowire.AppendTag(frame, 1, protowire.BytesType)
-	frame = protowire.AppendVarint(frame, uint64(resource))
+	frame = tag(frame, 1, protowire.BytesType)
+	frame = varint(frame, uint64(resource))
 	frame = append(frame, e.resource...)
-	frame = protowire.AppendTag(frame, 2, protowire.BytesType)
-	frame = protowire.AppendVarint(frame, uint64(scope))
+	frame = tag(frame, 2, protowire.BytesType)
+	frame = varint(frame, uint64(scope))
 	frame = append(frame, e.scope...)
 	from := 0
 	for _, s := range spans {
-		frame = protowire.AppendTag(frame, 2, protowire.BytesType)
-		frame = protowire.AppendVarint(frame, uint64(len(s)))
+		frame = tag(frame, 2, protowire.BytesType)
+		frame = varint(frame, uint64(len(s)))
 		pieces = append(pieces, frame[from:], s)
 		from = len(frame)
 	}

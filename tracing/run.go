@@ -43,8 +43,8 @@ func (e *encoder) links(c *llm.Call) {
 	}
 	for _, to := range c.Run.Links {
 		const size = 2 + 16 + 2 + 8
-		e.span.b = protowire.AppendTag(e.span.b, spanLink, protowire.BytesType)
-		e.span.b = protowire.AppendVarint(e.span.b, size)
+		e.span.b = tag(e.span.b, spanLink, protowire.BytesType)
+		e.span.b = varint(e.span.b, size)
 		e.span.bytes(linkTraceID, to.Trace[:])
 		e.span.bytes(linkSpanID, to.Span[:])
 	}

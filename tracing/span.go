@@ -356,6 +356,6 @@ func (e *encoder) writeStatus(c *llm.Call) {
 	s.text(statusMessage, cleanText(c.ErrorMessage, e.limits.ValueBytes))
 	s.varint(statusCode, statusError)
 	e.status = s.b
-	e.span.b = protowire.AppendTag(e.span.b, spanStatus, protowire.BytesType)
-	e.span.b = protowire.AppendBytes(e.span.b, s.b)
+	e.span.b = tag(e.span.b, spanStatus, protowire.BytesType)
+	e.span.b = append(varint(e.span.b, uint64(len(s.b))), s.b...)
 }

@@ -41,6 +41,8 @@ const (
 	anyArray  = 5
 
 	arrayValue = 1
+
+	bytesType = byte(protowire.BytesType)
 )
 
 const (
@@ -63,32 +65,45 @@ type message struct {
 	dropped int
 }
 
+// tag and varint are those of protowire with a short way for what nearly all tags,
+// lengths and figures of a span are: one byte.
+func tag(b []byte, field protowire.Number, t protowire.Type) []byte {
+	return varint(b, protowire.EncodeTag(field, t))
+}
+
+func varint(b []byte, v uint64) []byte {
+	if v < 0x80 {
+		return append(b, byte(v))
+	}
+	return protowire.AppendVarint(b, v)
+}
+
 func (m *message) bytes(field protowire.Number, v []byte) {
-	m.b = protowire.AppendTag(m.b, field, protowire.BytesType)
-	m.b = protowire.AppendBytes(m.b, v)
+	m.b = tag(m.b, field, protowire.BytesType)
+	m.b = append(varint(m.b, uint64(len(v))), v...)
 }
 
 func (m *message) text(field protowire.Number, v string) {
 	if v == "" {
 		return
 	}
-	m.b = protowire.AppendTag(m.b, field, protowire.BytesType)
-	m.b = protowire.AppendString(m.b, v)
+	m.b = tag(m.b, field, protowire.BytesType)
+	m.b = append(varint(m.b, uint64(len(v))), v...)
 }
 
 func (m *message) fixed64(field protowire.Number, v uint64) {
-	m.b = protowire.AppendTag(m.b, field, protowire.Fixed64Type)
+	m.b = tag(m.b, field, protowire.Fixed64Type)
 	m.b = protowire.AppendFixed64(m.b, v)
 }
 
 func (m *message) fixed32(field protowire.Number, v uint32) {
-	m.b = protowire.AppendTag(m.b, field, protowire.Fixed32Type)
+	m.b = tag(m.b, field, protowire.Fixed32Type)
 	m.b = protowire.AppendFixed32(m.b, v)
 }
 
 func (m *message) varint(field protowire.Number, v uint64) {
-	m.b = protowire.AppendTag(m.b, field, protowire.VarintType)
-	m.b = protowire.AppendVarint(m.b, v)
+	m.b = tag(m.b, field, protowire.VarintType)
+	m.b = varint(m.b, v)
 }
 
 // open appends the head of an attribute whose AnyValue has size bytes, unless
@@ -100,11 +115,17 @@ func (m *message) open(key string, size int) bool {
 	}
 	m.count++
 	pair := 1 + protowire.SizeBytes(len(key)) + 1 + protowire.SizeBytes(size)
-	m.b = protowire.AppendTag(m.b, spanAttribute, protowire.BytesType)
-	m.b = protowire.AppendVarint(m.b, uint64(pair))
+	if pair < 0x80 { // nearly always: each length is one byte, like each tag
+		m.b = append(m.b, spanAttribute<<3|bytesType, byte(pair), pairKey<<3|bytesType, byte(len(key)))
+		m.b = append(m.b, key...)
+		m.b = append(m.b, pairValue<<3|bytesType, byte(size))
+		return true
+	}
+	m.b = tag(m.b, spanAttribute, protowire.BytesType)
+	m.b = varint(m.b, uint64(pair))
 	m.text(pairKey, key)
-	m.b = protowire.AppendTag(m.b, pairValue, protowire.BytesType)
-	m.b = protowire.AppendVarint(m.b, uint64(size))
+	m.b = tag(m.b, pairValue, protowire.BytesType)
+	m.b = varint(m.b, uint64(size))
 	return true
 }
 
@@ -128,8 +149,8 @@ func (m *message) str(key, v string) {
 // raw appends a string attribute that is known to be clean and within limits.
 func (m *message) raw(key, v string) {
 	if m.open(key, 1+protowire.SizeBytes(len(v))) {
-		m.b = protowire.AppendTag(m.b, anyString, protowire.BytesType)
-		m.b = protowire.AppendString(m.b, v)
+		m.b = tag(m.b, anyString, protowire.BytesType)
+		m.b = append(varint(m.b, uint64(len(v))), v...)
 	}
 }
 
@@ -175,13 +196,13 @@ func (m *message) strings(key string, vs []string) {
 	if !m.open(key, 1+protowire.SizeBytes(size)) {
 		return
 	}
-	m.b = protowire.AppendTag(m.b, anyArray, protowire.BytesType)
-	m.b = protowire.AppendVarint(m.b, uint64(size))
+	m.b = tag(m.b, anyArray, protowire.BytesType)
+	m.b = varint(m.b, uint64(size))
 	for _, v := range clean {
-		m.b = protowire.AppendTag(m.b, arrayValue, protowire.BytesType)
-		m.b = protowire.AppendVarint(m.b, uint64(1+protowire.SizeBytes(len(v))))
-		m.b = protowire.AppendTag(m.b, anyString, protowire.BytesType)
-		m.b = protowire.AppendString(m.b, v)
+		m.b = tag(m.b, arrayValue, protowire.BytesType)
+		m.b = varint(m.b, uint64(1+protowire.SizeBytes(len(v))))
+		m.b = tag(m.b, anyString, protowire.BytesType)
+		m.b = append(varint(m.b, uint64(len(v))), v...)
 	}
 }
 

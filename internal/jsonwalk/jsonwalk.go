@@ -10,6 +10,8 @@ package jsonwalk
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -141,20 +143,26 @@ func SkipSpace(b []byte, i int) int {
 // SkipString returns the index behind the string that begins at b[i]; ok is
 // false when b ends inside it.
 func SkipString(b []byte, i int) (end int, ok bool) {
-	// Most strings are keys and words: a call would cost more than looking.
-	j := i + 1
-	for near := min(len(b), j+shortText); j < near; j++ {
-		switch b[j] {
-		case '"':
-			return j + 1, true
-		case '\\':
-			j++
+	for j := i + 1; ; {
+		// Most strings are keys and words, and where one quote is escaped others are
+		// near: a call would cost more than looking, at eight bytes at a time.
+		for near := min(len(b)-8, j+nearQuote); j <= near; {
+			word := binary.LittleEndian.Uint64(b[j : j+8])
+			quote, slash := word^ones*'"', word^ones*'\\'
+			found := ((quote-ones)&^quote | (slash-ones)&^slash) & highs
+			if found == 0 {
+				j += 8
+				continue
+			}
+			j += bits.TrailingZeros64(found) >> 3
+			if b[j] == '"' {
+				return j + 1, true
+			}
+			j += 2
 		}
-	}
-	if j > len(b) {
-		return len(b), false
-	}
-	for {
+		if j > len(b) {
+			return len(b), false
+		}
 		k := bytes.IndexByte(b[j:], '"')
 		if k < 0 {
 			return len(b), false
@@ -169,6 +177,9 @@ func SkipString(b []byte, i int) (end int, ok bool) {
 		}
 	}
 }
+
+// nearQuote is how far the end of a string is looked for without a call.
+const nearQuote = 64
 
 // SkipValue returns the index behind the value that begins at b[i]; ok is false
 // when b ends inside it. A value that is none gives end == i.

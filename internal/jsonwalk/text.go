@@ -11,9 +11,6 @@ import (
 	"github.com/spanwire/spanwire/internal/canon"
 )
 
-// shortText is how far a string is looked through byte by byte.
-const shortText = 24
-
 // Inner returns what stands between the quotes of a JSON string, still escaped.
 // A string that was cut off gives its beginning, anything else nothing. val is a value
 // as the walks give it: no longer than the string.
@@ -76,66 +73,71 @@ func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 // longer: dst has room for it. i is where its first backslash is.
 func appendText(dst, raw []byte, i int) []byte {
 	raw = trimEscape(raw)
-	for i >= 0 && i < len(raw) {
-		dst = append(dst, raw[:i]...)
-		dst, raw = appendEscape(dst, raw[i:])
-		// The next one is near, mostly: two calls for each would cost more than all
-		// else.
-		near := 0
-		for i = -1; near < nearEscape && len(raw)-near >= 8 && cap(dst)-len(dst) >= 8; near += 8 {
-			word := binary.LittleEndian.Uint64(raw[near:])
-			n := len(dst)
-			binary.LittleEndian.PutUint64(dst[n:n+8], word)
-			if at := backslash(word); at < 8 {
-				dst, raw, i = dst[:n+at], raw[near+at:], 0
+	i = min(i, len(raw))
+	dst = append(dst, raw[:i]...)
+	raw = raw[i:]
+	out, n := dst[len(dst):len(dst)+len(raw)], 0
+	for i = 0; i < len(raw); {
+		// Eight bytes at a time, copied first and looked at then: the next escape is
+		// near, mostly, and a call for each would cost more than all else.
+		for i+8 <= len(raw) && n+8 <= len(out) {
+			word := binary.LittleEndian.Uint64(raw[i : i+8])
+			binary.LittleEndian.PutUint64(out[n:n+8], word)
+			x := word ^ '\\'*ones // a backslash is 0 now
+			if found := (x - ones) &^ x & highs; found != 0 {
+				at := bits.TrailingZeros64(found) >> 3
+				i += at
+				n += at
 				break
 			}
-			dst = dst[:n+8]
+			i += 8
+			n += 8
 		}
-		if i < 0 {
-			raw = raw[near:]
-			i = bytes.IndexByte(raw, '\\')
+		if i < len(raw) && raw[i] != '\\' {
+			out[n] = raw[i] // one of the last seven
+			n++
+			i++
+			continue
+		}
+		if i < len(raw) {
+			n, i = unescape(out, n, raw, i)
 		}
 	}
-	return append(dst, raw...)
+	return dst[:len(dst)+n]
 }
 
-const nearEscape = 128
-
-// backslash returns which byte of a word is the first backslash; 8 when none is.
-func backslash(word uint64) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	x := word ^ '\\'*ones // the byte is 0 now
-	return bits.TrailingZeros64((x-ones)&^x&highs) / 8
-}
+const ones, highs = 0x0101010101010101, 0x8080808080808080
 
 // plainEscapes are the escapes of two bytes; a 0 is none of them.
 var plainEscapes = [256]byte{'n': '\n', 't': '\t', 'r': '\r', 'b': '\b', 'f': '\f', '"': '"', '\\': '\\', '/': '/'}
 
-// appendEscape appends what the escape that raw begins with stands for, and returns
-// the rest. The backslash of one that JSON does not know is left out.
-func appendEscape(dst, raw []byte) (out, rest []byte) {
-	if len(raw) < 2 {
-		return dst, nil
+// unescape writes what the escape at raw[i] stands for to out[n:], and returns where
+// both go on. Of one that JSON does not know the backslash is left out.
+func unescape(out []byte, n int, raw []byte, i int) (int, int) {
+	if i+1 >= len(raw) {
+		return n, len(raw)
 	}
-	c := raw[1]
+	c := raw[i+1]
 	if p := plainEscapes[c]; p != 0 {
-		return append(dst, p), raw[2:]
+		out[n] = p
+		return n + 1, i + 2
 	}
-	if c != 'u' {
-		return append(dst, c), raw[2:]
+	r, ok := rune16(raw[i:])
+	if !ok {
+		out[n] = c
+		return n + 1, i + 2
 	}
-	r, rest := rune16(raw)
-	if r < utf8.RuneSelf {
-		return append(dst, byte(r)), rest
-	}
-	if utf16.IsSurrogate(r) && len(rest) > 1 && rest[0] == '\\' && rest[1] == 'u' {
-		if low, after := rune16(rest); utf16.DecodeRune(r, low) != utf8.RuneError {
-			r, rest = utf16.DecodeRune(r, low), after
+	i += unicodeEscape
+	if utf16.IsSurrogate(r) {
+		if low, ok := rune16(raw[i:]); ok && utf16.DecodeRune(r, low) != utf8.RuneError {
+			r = utf16.DecodeRune(r, low)
+			i += unicodeEscape
 		}
 	}
-	return utf8.AppendRune(dst, r), rest // a surrogate becomes U+FFFD
+	return len(utf8.AppendRune(out[:n], r)), i // a surrogate becomes U+FFFD
 }
+
+const unicodeEscape = len(`\uXXXX`)
 
 // nibbles are the values of hexadecimal digits; 0xff is none.
 var nibbles = func() (t [256]byte) {
@@ -151,17 +153,13 @@ var nibbles = func() (t [256]byte) {
 	return t
 }()
 
-// rune16 reads the \uXXXX that raw begins with; what is none is U+FFFD.
-func rune16(raw []byte) (r rune, rest []byte) {
-	const length = len(`\uXXXX`)
-	if len(raw) < length {
-		return utf8.RuneError, nil
+// rune16 reads the \uXXXX that raw begins with.
+func rune16(raw []byte) (r rune, ok bool) {
+	if len(raw) < unicodeEscape || raw[0] != '\\' || raw[1] != 'u' {
+		return 0, false
 	}
 	a, b, c, d := nibbles[raw[2]], nibbles[raw[3]], nibbles[raw[4]], nibbles[raw[5]]
-	if (a|b|c|d)&0xf0 != 0 {
-		return utf8.RuneError, raw[2:]
-	}
-	return rune(a)<<12 | rune(b)<<8 | rune(c)<<4 | rune(d), raw[length:]
+	return rune(a)<<12 | rune(b)<<8 | rune(c)<<4 | rune(d), (a|b|c|d)&0xf0 == 0
 }
 
 // trimEscape takes an incomplete escape off the end.
