@@ -183,3 +183,58 @@ func BenchmarkAgent(b *testing.B) {
 		b.ReportMetric(float64(size)/float64(n), "B/call")
 	})
 }
+
+// small returns a call of 1.5 KB: a prompt and an answer of a chat, new ones or such
+// as were there before.
+func small(p *prose, n int, fresh bool) *llm.Call {
+	c := sinktest.Call(n)
+	c.ID = fmt.Sprintf("019aa5b3-%04x-7000-8000-%012d", p.rng.IntN(1<<16), n)
+	for i := range c.Place.Trace {
+		c.Place.Trace[i] = byte(p.rng.Uint32())
+		c.Place.Span[i%8] = byte(p.rng.Uint32())
+	}
+	c.Attribution.Session, c.Attribution.User = fmt.Sprint("s-", n/10), fmt.Sprint("u-", n%50)
+	asked, answered := benchAsked, benchAnswered
+	if fresh {
+		asked, answered = p.text(900), p.text(500)
+	}
+	c.Input = []llm.Message{{Role: "user", Parts: []llm.Part{{Type: llm.PartText, Content: asked}}}}
+	c.Output = []llm.Message{{Role: "assistant", FinishReason: "stop", Parts: []llm.Part{{Type: llm.PartText, Content: answered}}}}
+	return c
+}
+
+var benchAsked, benchAnswered = newProse(3).text(900), newProse(4).text(500)
+
+// BenchmarkSmall is what a small call costs, by how many are kept at once, with texts
+// that are new and with one that was there, without and with its full text.
+func BenchmarkSmall(b *testing.B) {
+	for _, kind := range []string{"same", "new", "new+index"} {
+		for _, batch := range []int{16, 64, 256, 1024} {
+			b.Run(fmt.Sprintf("%s/batch=%d", kind, batch), func(b *testing.B) {
+				p := newProse(11)
+				dir := b.TempDir()
+				s := open(b, dir, func(c *store.Config, _ *store.Settings) { c.FullText = false })
+				calls := make([]*llm.Call, b.N)
+				for i := range calls {
+					calls[i] = small(p, i, kind != "same")
+				}
+				b.ReportAllocs()
+				b.ResetTimer()
+				began := cpu()
+				for i := 0; i < len(calls); i += batch {
+					keep(b, s, calls[i:min(i+batch, len(calls))]...)
+				}
+				if kind == "new+index" {
+					if err := s.Index(b.Context()); err != nil {
+						b.Fatal(err)
+					}
+				}
+				used := cpu() - began
+				b.StopTimer()
+				shut(b, s)
+				b.ReportMetric(float64(used.Nanoseconds())/1000/float64(b.N), "cpu-µs/call")
+				b.ReportMetric(float64(size(b, dir, "calls/*.db"))/float64(b.N), "B/call")
+			})
+		}
+	}
+}
