@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"zombiezen.com/go/sqlite"
@@ -52,6 +53,10 @@ type writing struct {
 	totals *ledger
 	speak  speaker
 	next   int64 // number of the next call
+
+	// Of the transaction at hand: what is not written yet, and a buffer.
+	facts, pieces, hashes block
+	frame                 []byte
 }
 
 const (
@@ -93,7 +98,7 @@ func openDay(dir, name string, most int, speaks bool) (_ *writing, err error) {
 	if !speaks {
 		return w, nil
 	}
-	return w, errors.Join(w.trim(last), w.recall())
+	return w, errors.Join(w.trim(last), w.recall(last))
 }
 
 // trim removes what was said in calls that are not there.
@@ -104,20 +109,59 @@ func (w *writing) trim(last int64) error {
 	}
 	return atomically(w.bodies, func() error {
 		return errors.Join(exec(w.bodies, "DELETE FROM said WHERE n > ?", last),
+			exec(w.bodies, "DELETE FROM pieces WHERE n > ?", last), // a block is of one transaction
 			exec(w.bodies, "DELETE FROM piece WHERE id >= ?", pieceID(last+1, 0)),
 			exec(w.bodies, "DELETE FROM large WHERE id >= ?", pieceID(last+1, 0)))
 	})
 }
 
 // recall remembers the pieces that came last.
-func (w *writing) recall() error {
+func (w *writing) recall(last int64) error {
+	type row struct {
+		first  int64
+		hashes []byte
+	}
+	var rows []row
+	held := 0
+	err := query(w.bodies, "SELECT n, hashes FROM pieces WHERE hashes IS NOT NULL ORDER BY n DESC", func(st *sqlite.Stmt) error {
+		b := column(st, 1)
+		rows = append(rows, row{st.ColumnInt64(0), b})
+		if held += len(b) / len(pieceHash{}); held >= knownPieces {
+			return errStop
+		}
+		return nil
+	})
+	if err == nil && held < knownPieces {
+		err = w.recallSingle(knownPieces - held)
+	}
+	for i, r := range slices.Backward(rows) {
+		if err != nil {
+			return err
+		}
+		until := last // what is said of a call in two blocks, the later one says
+		if i > 0 {
+			until = rows[i-1].first - 1
+		}
+		err = splitBlock(r.first, r.hashes, func(n int64, sums []byte) error {
+			for at := 0; n <= until && len(sums) >= len(pieceHash{}); at++ {
+				w.speak.known.put(pieceHash(sums), pieceID(n, int64(at)))
+				sums = sums[len(pieceHash{}):]
+			}
+			return nil
+		})
+	}
+	return err
+}
+
+// recallSingle remembers those of pieces whose hashes have rows of their own.
+func (w *writing) recallSingle(most int) error {
 	return query(w.bodies, "SELECT id, hash FROM (SELECT id, hash FROM piece ORDER BY id DESC LIMIT ?) ORDER BY id", func(st *sqlite.Stmt) error {
 		var h pieceHash
 		if st.ColumnBytes(1, h[:]) == len(h) {
 			w.speak.known.put(h, st.ColumnInt64(0))
 		}
 		return nil
-	}, knownPieces)
+	}, most)
 }
 
 func (w *writing) close() error {

@@ -27,7 +27,7 @@
 // An agent sends the whole conversation with every turn. Each message, tool and
 // instruction is a piece, known by the SHA-256 of its fields; a call holds the
 // numbers of its pieces, and only pieces that the day has not seen are written, those
-// of one call compressed together. Which pieces are known is kept in memory: a miss
+// of some calls compressed together. Which pieces are known is kept in memory: a miss
 // costs space and nothing else.
 //
 // A store is written to by one program. Others may read it at the same time.

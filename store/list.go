@@ -278,9 +278,11 @@ func (r *Reader) togetherOn(ctx context.Context, day string, f *llm.Filter, limi
 			return err
 		}
 		sql := "SELECT call.n, facts FROM call" + w.String() + " ORDER BY call.start DESC, call.n DESC LIMIT ?"
+		facts := records{conn: c}
 		return queryOnce(c, sql, func(st *sqlite.Stmt) error {
-			call, err := readFacts(st, 1)
-			rows = append(rows, numbered{st.ColumnInt64(0), call})
+			n := st.ColumnInt64(0)
+			call, err := facts.call(n, column(st, 1))
+			rows = append(rows, numbered{n, call})
 			return err
 		}, append(w.params, limit)...)
 	})

@@ -66,8 +66,8 @@ func TestCheckFindsDamage(t *testing.T) {
 	f("the calls are 20 and cost $0.00012", ".db", "UPDATE usage SET currency = 2")
 	f("call 00000000-0000-7000-8000-000000000006", ".db", "UPDATE call SET facts = x'00' WHERE n = 7")
 	f("says that it is", ".db", "UPDATE call SET id = x'000102030405060708090a0b0c0d0e0f' WHERE n = 7")
-	f("a piece is missing", ".bodies.db", "DELETE FROM said WHERE n = 1")
-	f("not what its digest says", ".bodies.db", "UPDATE piece SET hash = x'00' WHERE id = 2 << 24")
+	f("a piece is missing", ".bodies.db", "DELETE FROM pieces")
+	f("not what its digest says", ".bodies.db", "UPDATE pieces SET hashes = CAST(substr(hashes, 1, 2) || x'0102030405060708090a0b0c0d0e0f00' || substr(hashes, 19) AS BLOB)")
 	f("call number 3", ".bodies.db", "UPDATE said SET manifest = x'ff' WHERE n = 3")
 }
 

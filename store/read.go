@@ -71,7 +71,7 @@ func (r *Reader) callOf(ctx context.Context, day, id string) (*llm.Call, error) 
 		}
 		return query(conn, "SELECT n, facts FROM call WHERE id = ?", func(st *sqlite.Stmt) (err error) {
 			n = st.ColumnInt64(0)
-			c, err = readFacts(st, 1)
+			c, err = (&records{conn: conn}).call(n, column(st, 1))
 			return err
 		}, key)
 	})
@@ -89,9 +89,6 @@ type numbered struct {
 	n    int64
 	call *llm.Call
 }
-
-// readFacts reads the column of the facts.
-func readFacts(st *sqlite.Stmt, at int) (*llm.Call, error) { return decodeFacts(column(st, at)) }
 
 func decodeFacts(b []byte) (*llm.Call, error) {
 	plain, err := expand(b)
@@ -137,6 +134,7 @@ type bodies struct {
 	day  string
 	seal Sealer
 	rows map[int64][][]byte // pieces by the number of their call
+	sums map[int64][]byte   // hashes of the block that was looked at last
 	held int                // bytes in rows
 }
 
@@ -192,7 +190,7 @@ func (b *bodies) give(n int64, c *llm.Call) error {
 func (b *bodies) manifest(n int64) (m manifest, ok bool, err error) {
 	err = query(b.conn, "SELECT manifest FROM said WHERE n = ?", func(st *sqlite.Stmt) error {
 		ok = true
-		plain, err := expand(column(st, 0))
+		plain, err := expandSmall(column(st, 0))
 		if err == nil {
 			m, err = decodeManifest(plain)
 		}
@@ -275,8 +273,9 @@ func (b *bodies) row(n int64) ([][]byte, error) {
 		return row, nil
 	}
 	var row [][]byte
-	size := 0
+	size, own := 0, false
 	err := query(b.conn, "SELECT pieces FROM said WHERE n = ? AND pieces IS NOT NULL", func(st *sqlite.Stmt) error {
+		own = true
 		plain, err := b.unsealed(column(st, 0), placePieces, n)
 		if err == nil {
 			plain, err = expand(plain)
@@ -287,15 +286,81 @@ func (b *bodies) row(n int64) ([][]byte, error) {
 		}
 		return err
 	}, n)
+	if err == nil && !own {
+		return b.neighbours(n)
+	}
 	if err != nil {
 		return nil, err
 	}
+	b.hold(size)
+	b.rows[n] = row
+	return row, nil
+}
+
+// hold makes room for rows of a size.
+func (b *bodies) hold(size int) {
 	if b.held += size; b.held > mostHeld {
 		clear(b.rows)
 		b.held = size
 	}
-	b.rows[n] = row
-	return row, nil
+}
+
+// neighbours returns the new pieces of a call from the block where they are, and keeps
+// those of the others in it.
+func (b *bodies) neighbours(n int64) ([][]byte, error) {
+	if err := b.blocks(); err != nil {
+		return nil, err
+	}
+	err := query(b.conn, "SELECT n, calls FROM pieces WHERE n <= ? AND calls IS NOT NULL ORDER BY n DESC LIMIT 1", func(st *sqlite.Stmt) error {
+		first := st.ColumnInt64(0)
+		plain, err := b.unsealed(column(st, 1), placeBlock, first)
+		if err == nil {
+			plain, err = expand(plain)
+		}
+		if err != nil {
+			return err
+		}
+		b.hold(len(plain))
+		return splitBlock(first, plain, func(n int64, what []byte) (err error) {
+			b.rows[n], err = splitPieces(what)
+			return err
+		})
+	}, n)
+	return b.rows[n], err
+}
+
+// blocks says whether the file has any: one of version 1 has not.
+func (b *bodies) blocks() error {
+	n, _, err := one(b.conn, "SELECT count(*) FROM sqlite_schema WHERE name = 'pieces'")
+	if err == nil && n == 0 {
+		err = errNoPiece
+	}
+	return err
+}
+
+// hash returns the hash of a piece as it was kept, or nil when it was not.
+func (b *bodies) hash(id int64) (sum []byte, err error) {
+	n, at := id>>ordinalBits, int(id&maxOrdinal)*len(pieceHash{})
+	err = query(b.conn, "SELECT hash FROM piece WHERE id = ?", func(st *sqlite.Stmt) error {
+		sum = column(st, 0)
+		return nil
+	}, id)
+	if err != nil || sum != nil || errors.Is(b.blocks(), errNoPiece) {
+		return sum, err
+	}
+	if _, ok := b.sums[n]; !ok {
+		b.sums = map[int64][]byte{}
+		err = query(b.conn, "SELECT n, hashes FROM pieces WHERE n <= ? AND hashes IS NOT NULL ORDER BY n DESC LIMIT 1", func(st *sqlite.Stmt) error {
+			return splitBlock(st.ColumnInt64(0), column(st, 1), func(n int64, sums []byte) error {
+				b.sums[n] = sums
+				return nil
+			})
+		}, n)
+	}
+	if s := b.sums[n]; at+len(pieceHash{}) <= len(s) {
+		sum = s[at : at+len(pieceHash{})]
+	}
+	return sum, err
 }
 
 // words are the texts of a message, part or tool, for the index and for previews.

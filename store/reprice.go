@@ -89,9 +89,11 @@ func (w *writing) each(f func(n int64, c *llm.Call) error) error {
 	last := int64(0)
 	for {
 		var calls []numbered
+		facts := records{conn: w.calls}
 		err := query(w.calls, "SELECT n, facts FROM call WHERE n > ? ORDER BY n LIMIT ?", func(st *sqlite.Stmt) error {
-			c, err := decodeFacts(column(st, 1))
-			calls = append(calls, numbered{st.ColumnInt64(0), c})
+			n := st.ColumnInt64(0)
+			c, err := facts.call(n, column(st, 1))
+			calls = append(calls, numbered{n, c})
 			return err
 		}, last, some)
 		if err != nil || len(calls) == 0 {

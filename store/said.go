@@ -43,6 +43,7 @@ type said struct {
 	preview  string
 	manifest []byte // squeezed
 	pieces   []byte // the new ones, not yet squeezed; nil when there are none
+	own      any    // the same as the row of the call has it: bytes, or nil when they are in a block
 	hashes   []pieceHash
 	large    []large
 }
@@ -61,7 +62,7 @@ func (s *speaker) listen(n int64, c *llm.Call) (out said, ok bool, err error) {
 	if !ok {
 		return said{}, false, nil
 	}
-	out = said{n: n, preview: preview(c), manifest: squeeze(nil, s.list.encode(nil)), hashes: s.fresh, large: s.large}
+	out = said{n: n, preview: preview(c), manifest: squeezeSmall(s.list.encode(nil)), hashes: s.fresh, large: s.large}
 	if len(s.fresh) > 0 {
 		head := binary.AppendUvarint(nil, uint64(len(s.sizes)))
 		for _, size := range s.sizes {

@@ -10,7 +10,7 @@ import (
 // schemaVersion is the version of the files, kept as SQLite's user_version. A file
 // of a later version is not opened. Files of earlier versions are read as they are
 // or brought up to date when they are opened for writing: migrate is the place.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // applicationID marks the files as ours for file(1) and the like: "SpWi".
 const applicationID = 0x53705769
@@ -54,7 +54,7 @@ CREATE TABLE session (id NOT NULL PRIMARY KEY, first INTEGER NOT NULL, last INTE
  input INTEGER NOT NULL, output INTEGER NOT NULL, cost INTEGER NOT NULL, priced INTEGER NOT NULL,
  team INTEGER NOT NULL, user INTEGER NOT NULL, agent INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX session_last ON session (last);
-` + sessionCostTable + usageTable + callText
+` + factsTable + sessionCostTable + usageTable + callText
 
 const callText = `
 CREATE VIEW call_text AS SELECT n, CASE typeof(id) WHEN 'blob' THEN lower(hex(id)) ELSE id END AS id,
@@ -89,13 +89,15 @@ CREATE TABLE usage (
 
 // bodiesSchema is that of the file with what was said on a day. said has a row for
 // each call with content, by the number of the call: which pieces it consists of, and
-// those that were new with it.
+// those that were new with it. Unless they are many these are in a block, in pieces,
+// where their hashes are in any case. piece has the hashes of files of versions 1 and 2,
+// and of calls that were made whole later.
 const bodiesSchema = `
 CREATE TABLE info (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE said (n INTEGER PRIMARY KEY, preview BLOB, manifest BLOB NOT NULL, pieces BLOB);
 CREATE TABLE piece (id INTEGER PRIMARY KEY, hash BLOB NOT NULL);
 CREATE TABLE large (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
-`
+` + piecesTable
 
 // metaSchema is that of meta.db: the totals of days that are over, and which those
 // are. calls is how many calls the day had when its totals were made.
@@ -118,7 +120,7 @@ func migrate(c *sqlite.Conn, schema string) error {
 			return err
 		}
 		if v > 0 {
-			if schema, err = upgrade(c); err != nil {
+			if schema, err = upgrade(c, v); err != nil {
 				return err
 			}
 		}
@@ -142,9 +144,24 @@ DROP TABLE usage_1;
 `
 )
 
-// upgrade says what makes a file of version 1 one of version 2.
-func upgrade(c *sqlite.Conn) (script string, err error) {
-	for _, x := range []struct{ table, script string }{{"call", callUpgrade}, {"usage", usageUpgrade}} {
+// Version 3 has blocks: until then the facts of a call were in its row, and its new
+// pieces in its row of said. factsTable has everything else about calls, from the call
+// of a number on; the column of that name is empty, or holds what counts in its place:
+// the facts of a call that was changed.
+const (
+	factsTable  = "\nCREATE TABLE IF NOT EXISTS facts (n INTEGER PRIMARY KEY, calls BLOB NOT NULL);\n"
+	piecesTable = "\nCREATE TABLE IF NOT EXISTS pieces (n INTEGER PRIMARY KEY, hashes BLOB, calls BLOB);\n"
+)
+
+// upgrade says what makes a file of an earlier version one of now.
+func upgrade(c *sqlite.Conn, version int64) (script string, err error) {
+	for _, x := range []struct {
+		until         int64
+		table, script string
+	}{{1, "call", callUpgrade}, {1, "usage", usageUpgrade}, {2, "call", factsTable}, {2, "said", piecesTable}} {
+		if version > x.until {
+			continue
+		}
 		has, _, err := one(c, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?", x.table)
 		if err != nil {
 			return "", err

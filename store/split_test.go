@@ -111,3 +111,22 @@ func TestEveryFieldIsInTheHash(t *testing.T) {
 	f(llm.Message{}, func(v reflect.Value) pieceHash { m := v.Interface().(llm.Message); return h.message(&m) })
 	f(llm.Tool{}, func(v reflect.Value) pieceHash { x := v.Interface().(llm.Tool); return h.tool(&x) })
 }
+
+func FuzzBlock(f *testing.F) {
+	var b block
+	b.open(7)
+	b.add(7, []byte("one"))
+	b.add(9, nil)
+	f.Add(int64(7), b.plain)
+	f.Add(int64(1), []byte{0, 200})
+	f.Fuzz(func(t *testing.T, first int64, plain []byte) {
+		total := 0
+		err := splitBlock(first, plain, func(n int64, what []byte) error {
+			total += len(what)
+			return nil
+		})
+		if total > len(plain) || err == nil && len(plain) > 0 && total == len(plain) {
+			t.Errorf("%d bytes out of %d, %v", total, len(plain), err)
+		}
+	})
+}

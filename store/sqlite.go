@@ -74,7 +74,7 @@ func openReader(path string) (*sqlite.Conn, error) {
 	}
 	c.SetBusyTimeout(busyTime)
 	version, _, err := one(c, "PRAGMA user_version")
-	if err == nil && version > 0 && version < schemaVersion {
+	if err == nil && version > 0 && version < 2 {
 		err = run(c, asNow)
 	}
 	if err == nil {

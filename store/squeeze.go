@@ -41,6 +41,27 @@ func squeeze(dst, plain []byte) []byte {
 	return enc.EncodeAll(plain, dst)
 }
 
+// plainMark is the first byte of what is too small to be squeezed. A frame of zstd
+// begins with another.
+const plainMark = 2
+
+// squeezeSmall is squeeze for what may be a few bytes, which it leaves as they are.
+func squeezeSmall(plain []byte) []byte {
+	const least = 96
+	if len(plain) >= least {
+		return squeeze(nil, plain)
+	}
+	return append([]byte{plainMark}, plain...)
+}
+
+// expandSmall returns what was squeezed by squeezeSmall.
+func expandSmall(squeezed []byte) ([]byte, error) {
+	if len(squeezed) > 0 && squeezed[0] == plainMark {
+		return squeezed[1:], nil
+	}
+	return expand(squeezed)
+}
+
 // expand returns what was squeezed.
 func expand(squeezed []byte) ([]byte, error) {
 	_, dec := squeezing()

@@ -114,7 +114,7 @@ func TestStoreOfVersionOne(t *testing.T) {
 	keep(t, s, calls[200:]...)
 	ask("written to", s.Reader, calls)
 	ask("by who had it open before", r, calls)
-	if v := number(t, dayFile(dir, ".db"), "PRAGMA user_version"); v != 2 {
+	if v := number(t, dayFile(dir, ".db"), "PRAGMA user_version"); v != 3 {
 		t.Errorf("the file is of version %d", v)
 	}
 	if n := number(t, dayFile(dir, ".db"), "SELECT count(*) FROM call_text WHERE currency = 'CNY' AND usd IS NULL"); n == 0 {

@@ -37,7 +37,7 @@ func (w *writing) write(calls []*llm.Call, seal Sealer) (out batch, err error) {
 			return out, fmt.Errorf("store call %.64q: %w", c.ID, err)
 		}
 	}
-	if err := errors.Join(w.totals.write(), r.writeSessions()); err != nil {
+	if err := errors.Join(r.writeFacts(), r.writePieces(), w.totals.write(), r.writeSessions()); err != nil {
 		return out, err
 	}
 	// What was said is committed first. Should the calls then not be, w.trim removes it.
@@ -137,6 +137,9 @@ func (r *recording) call(c *llm.Call) error {
 		r.batch.again++
 		return r.repair(c)
 	}
+	if err := r.keepFacts(n, c); err != nil {
+		return err
+	}
 	r.w.next++
 	r.batch.stored++
 	for _, t := range e.tags {
@@ -148,7 +151,7 @@ func (r *recording) call(c *llm.Call) error {
 		return err
 	}
 	r.session(c, &e)
-	return r.say(n, c)
+	return r.say(n, c, false)
 }
 
 const insertCall = `INSERT OR IGNORE INTO call (n, id, start, dur, ttft, trace, span, parent, run, session,
@@ -158,10 +161,6 @@ const insertCall = `INSERT OR IGNORE INTO call (n, id, start, dur, ttft, trace, 
 
 // insert adds the row of a call; added is false when its id was there.
 func (r *recording) insert(n int64, c *llm.Call, e *entries) (added bool, err error) {
-	facts, err := r.facts(c)
-	if err != nil {
-		return false, err
-	}
 	st, err := r.w.calls.Prepare(insertCall)
 	if err != nil {
 		return false, err
@@ -203,7 +202,7 @@ func (r *recording) insert(n int64, c *llm.Call, e *entries) (added bool, err er
 	a.maybe(int64(c.Cost.Total), c.Cost.Known())
 	a.int(e.costSource.id)
 	a.int(e.costStatus.id)
-	a.blob(facts)
+	a.blob([]byte{}) // they are in a block
 	a.int(e.currency.id)
 	if _, err := st.Step(); err != nil {
 		return false, err
@@ -212,21 +211,27 @@ func (r *recording) insert(n int64, c *llm.Call, e *entries) (added bool, err er
 	return added, st.Reset()
 }
 
-// facts returns everything else about a call, squeezed.
+// facts returns what keepFacts keeps, for a row of its own.
 func (r *recording) facts(c *llm.Call) ([]byte, error) {
 	r.enc.Reset()
 	if err := r.w.speak.enc.Facts(&r.enc, c); err != nil {
 		return nil, err
 	}
 	b := squeeze(nil, r.enc.Bytes())
-	if r.enc.Cap() > keepBuffer {
-		r.enc = bytes.Buffer{}
-	}
+	r.trimBuffer()
 	return b, nil
 }
 
-// say writes what was said in a call.
-func (r *recording) say(n int64, c *llm.Call) error {
+// trimBuffer lets go of memory that one large call needed.
+func (r *recording) trimBuffer() {
+	if r.enc.Cap() > keepBuffer {
+		r.enc = bytes.Buffer{}
+	}
+}
+
+// say writes what was said in a call, alone when it is one of before: a block is of
+// the calls of one transaction.
+func (r *recording) say(n int64, c *llm.Call, alone bool) error {
 	if r.w.bodies == nil {
 		return nil
 	}
@@ -234,14 +239,14 @@ func (r *recording) say(n int64, c *llm.Call) error {
 	if err != nil || !ok {
 		return err
 	}
-	var pieces, shown any
-	if len(s.pieces) > 0 {
+	var shown any
+	if len(s.pieces) > 0 && (alone || len(s.pieces) >= blockCall) {
 		b, err := r.sealed(squeeze(nil, s.pieces), placePieces, n)
 		if err != nil {
 			return err
 		}
 		r.batch.bytes += int64(len(b))
-		pieces = b
+		s.own = b
 	}
 	if s.preview != "" {
 		if shown, err = r.sealed([]byte(s.preview), placePreview, n); err != nil {
@@ -249,14 +254,19 @@ func (r *recording) say(n int64, c *llm.Call) error {
 		}
 	}
 	r.batch.bytes += int64(len(s.manifest))
-	if err := exec(r.w.bodies, "INSERT INTO said (n, preview, manifest, pieces) VALUES (?, ?, ?, ?)", n, shown, s.manifest, pieces); err != nil {
+	if err := exec(r.w.bodies, "INSERT INTO said (n, preview, manifest, pieces) VALUES (?, ?, ?, ?)", n, shown, s.manifest, s.own); err != nil {
 		return err
 	}
 	for i, h := range s.hashes {
-		if r.seal != nil {
-			break // a digest would tell who guesses a text that it is right
+		if r.seal != nil || !alone {
+			break
 		}
 		if err := exec(r.w.bodies, "INSERT INTO piece (id, hash) VALUES (?, ?)", pieceID(n, int64(i)), h[:]); err != nil {
+			return err
+		}
+	}
+	if len(s.hashes) > 0 && !alone {
+		if err := r.keepPieces(&s); err != nil {
 			return err
 		}
 	}
@@ -290,12 +300,13 @@ func (r *recording) repair(c *llm.Call) error {
 	if _, there, err := one(r.w.bodies, "SELECT 1 FROM said WHERE n = ?", n); err != nil || there {
 		return err
 	}
-	return r.say(n, c)
+	return r.say(n, c, true)
 }
 
 // Places that sealed bytes are for, beside the day and the number of the row.
 const (
 	placePieces  = "pieces"
+	placeBlock   = "block"
 	placePreview = "preview"
 	placeLarge   = "large"
 )
