@@ -80,19 +80,19 @@ func parseCursor(b []byte) (times, next uint64, ok bool) {
 }
 
 // save writes the cursor down. That survives the process; sync makes it survive
-// the machine.
+// the machine. When it fails the cursor is where it was, and the next attempt writes
+// to the same slot: the other one is whole.
 func (c *cursor) save(next uint64) error {
-	c.next = next
-	c.times++
+	times := c.times + 1
 	var b [cursorSlot]byte
 	copy(b[:], cursorMagic)
-	binary.LittleEndian.PutUint64(b[8:], c.times)
+	binary.LittleEndian.PutUint64(b[8:], times)
 	binary.LittleEndian.PutUint64(b[16:], next)
 	binary.LittleEndian.PutUint32(b[28:], crc32.Checksum(b[:28], castagnoli))
-	c.dirty = true
-	if _, err := c.file.WriteAt(b[:], int64(c.times%2)*slotGap); err != nil {
+	if _, err := c.file.WriteAt(b[:], int64(times%2)*slotGap); err != nil {
 		return fmt.Errorf("write cursor: %w", err)
 	}
+	c.next, c.times, c.dirty = next, times, true
 	return nil
 }
 

@@ -169,6 +169,7 @@ func TestDamageInTheMiddle(t *testing.T) {
 		}
 	}
 	f("a flipped bit", 4, func(file string, ends []int64) { scratch(t, file, ends[3]+300, []byte{0xff}) })
+	f("a flipped bit, an even number of records before the end", 5, func(file string, ends []int64) { scratch(t, file, ends[4]+300, []byte{0xff}) })
 	f("a length that is too long", 4, func(file string, ends []int64) { scratch(t, file, ends[3], []byte{0xff, 0xff, 0xff, 0xff}) })
 	f("a length of nothing", 0, func(file string, ends []int64) { scratch(t, file, 128, []byte{0, 0, 0, 0}) })
 	f("a length a little off", 4, func(file string, ends []int64) { scratch(t, file, ends[3], []byte{0xff}) })
@@ -181,6 +182,53 @@ func TestDamageInTheMiddle(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// A last segment without a header is damage like any other: its records are passed over
+// and counted, and their numbers are not used again.
+func TestLastSegmentWithoutAHeader(t *testing.T) {
+	for name, damage := range map[string]func(file string, ends []int64){
+		"the header alone":        func(file string, _ []int64) { scratch(t, file, 0, make([]byte, 128)) },
+		"and records":             func(file string, ends []int64) { scratch(t, file, 0, make([]byte, ends[3]+10)) },
+		"and the end of the last": func(file string, ends []int64) { scratch(t, file, 0, make([]byte, 20)); cut(t, file, ends[9]-5) },
+	} {
+		dir := t.TempDir()
+		ends := written(t, dir, numbered(0, 10))
+		damage(segments(t, dir)[0], ends)
+		for round := range 2 { // once as the last segment, once as one before it
+			var got []string
+			j := open(t, dir)
+			err := j.Follow("f", func(_ context.Context, calls []*llm.Call) error {
+				got = append(got, ids(calls)...)
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := j.Append(t.Context(), numbered(20+round, 21+round)); err != nil {
+				t.Fatal(err)
+			}
+			shut(t, j)
+			s := j.Stats()
+			if want := ids(numbered(20+round, 21+round)); !slices.Equal(got, want) {
+				t.Errorf("%s: delivered %v", name, got)
+			}
+			if dropped := s.Followers[0].Dropped; round == 0 && (name == "the header alone" && dropped != 10 || dropped < 1) || round > 0 && dropped != 0 {
+				t.Errorf("%s: round %d: %+v", name, round, s.Followers[0])
+			}
+		}
+		r, err := journal.Verify(t.Context(), dir, journal.Range{}, nil)
+		if err != nil || r.Broken == nil || r.Broken.Record != 1 {
+			t.Errorf("%s: verify: %v, broken %v", name, err, r.Broken)
+		}
+	}
+}
+
+func cut(t testing.TB, file string, at int64) {
+	t.Helper()
+	if err := os.Truncate(file, at); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func scratch(t testing.TB, file string, at int64, b []byte) {

@@ -31,7 +31,7 @@ type follower struct {
 	name    string
 	deliver Deliver
 	flush   func() error // nil: what deliver took is safe
-	pending uint64       // with flush: where the cursor goes when it has returned; of the goroutine
+	pending uint64       // where the cursor goes once it can: flushed, and written; of the goroutine
 	cursor  *cursor
 	reader  reader
 	ctx     context.Context // of deliver; done when closing takes too long
@@ -121,9 +121,10 @@ func (j *Journal) admit(f *follower) error {
 		return errors.New("there is one of that name")
 	}
 	if f.next > j.durable {
-		j.log.Warn("the cursor of a follower is past the end of the journal, which was replaced; it begins anew",
-			"follower", f.name, "cursor", f.next, "end", j.durable)
-		f.next, f.synced = 1, 1
+		j.log.Error("the end of the journal is gone, or it was replaced: a follower had more than there is, and begins anew",
+			"follower", f.name, "cursor", f.next, "end", j.durable, "records", f.next-j.durable)
+		j.stat.LostRecords = max(j.stat.LostRecords, int64(f.next-j.durable))
+		f.next, f.synced, f.cursor.next = 1, 1, 1
 	}
 	// The first record of a journal is number 1; those before the oldest one are gone
 	// for good, and a new follower never missed them.
@@ -286,10 +287,9 @@ func (f *follower) pause(j *Journal, err error, d time.Duration) bool {
 
 // advance moves the cursor behind a batch that was taken.
 func (f *follower) advance(j *Journal, b batch) {
-	if f.flush != nil {
-		f.pending = b.next
-	} else if err := f.cursor.save(b.next); err != nil {
-		j.log.Error("the cursor of a follower cannot be written: it will get calls twice after a restart", "follower", f.name, "error", err)
+	f.pending = b.next
+	if f.flush == nil {
+		f.note(j, f.cursor.save(b.next)) // settle tries again
 	}
 	j.mu.Lock()
 	f.next = max(f.next, b.next)
@@ -307,11 +307,28 @@ func (f *follower) advance(j *Journal, b batch) {
 	}
 }
 
+// note keeps an error of the cursor, and says the first: until it can be written,
+// calls come twice after a restart.
+func (f *follower) note(j *Journal, err error) {
+	if err == nil {
+		return
+	}
+	j.mu.Lock()
+	first := f.stat.LastError == ""
+	f.stat.LastError = err.Error()
+	j.mu.Unlock()
+	if first {
+		j.log.Error("the cursor of a follower cannot be moved on; it is tried again", "follower", f.name, "error", err)
+	}
+}
+
 // settle makes what was taken safe, and the cursor after it.
 func (f *follower) settle() error {
-	if f.flush != nil && f.pending > f.cursor.next {
-		if err := f.flush(); err != nil {
-			return fmt.Errorf("flush a follower: %w", err)
+	if f.pending > f.cursor.next {
+		if f.flush != nil {
+			if err := f.flush(); err != nil {
+				return fmt.Errorf("flush a follower: %w", err)
+			}
 		}
 		if err := f.cursor.save(f.pending); err != nil {
 			return err
@@ -323,13 +340,12 @@ func (f *follower) settle() error {
 // sync makes the cursor durable.
 func (f *follower) sync(j *Journal) {
 	err := f.settle()
+	f.note(j, err)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	f.syncing = time.Now()
 	if err == nil {
 		f.synced = f.cursor.next
-	} else {
-		f.stat.LastError = err.Error()
 	}
 }
 

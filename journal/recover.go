@@ -19,6 +19,9 @@ func (j *Journal) recover() error {
 	if last == nil {
 		return j.begin()
 	}
+	if last.broken {
+		return j.goOn(last)
+	}
 	end, err := examine(last)
 	if err != nil {
 		return fmt.Errorf("examine %s: %w", filepath.Base(last.path), err)
@@ -34,17 +37,17 @@ func (j *Journal) recover() error {
 	return j.roll(time.Now())
 }
 
-// last returns the last segment. One that has no header yet was being made when
-// the program ended, and goes; so does one that a crash left without a byte.
+// last returns the last segment, which is broken when its header was damaged. One that
+// has no header yet was being made when the program ended, and goes; so does one that
+// a crash left without a byte.
 func (j *Journal) last() (*segment, error) {
 	for len(j.segments) > 0 {
 		last := j.segments[len(j.segments)-1]
 		if !last.broken {
 			j.id = last.id
-			return last, nil
 		}
-		if last.size > segmentHead {
-			return nil, fmt.Errorf("%s: %w, though it holds %d bytes: move it away to go on without it", last.path, errBadHeader, last.size)
+		if !last.broken || last.size > segmentHead {
+			return last, nil
 		}
 		j.log.Warn("a segment of the journal was not begun yet when the program ended; it is removed", "segment", filepath.Base(last.path))
 		if err := os.Remove(last.path); err != nil {
@@ -53,6 +56,58 @@ func (j *Journal) last() (*segment, error) {
 		j.segments = j.segments[:len(j.segments)-1]
 	}
 	return nil, nil
+}
+
+// goOn begins a new segment after one whose header was damaged. What is in that one
+// cannot be checked without its header, and stays as it is.
+func (j *Journal) goOn(last *segment) error {
+	end, err := count(last)
+	if err != nil {
+		return fmt.Errorf("count the records of %s: %w", filepath.Base(last.path), err)
+	}
+	j.log.Error("the last segment of the journal is damaged; followers pass over it",
+		"segment", filepath.Base(last.path), "records", end.next-last.first, "reason", errBadHeader)
+	known := false
+	for _, s := range j.segments {
+		if !s.broken {
+			j.id, known = s.id, true
+		}
+	}
+	if !known {
+		if _, err := rand.Read(j.id[:]); err != nil {
+			return err
+		}
+	}
+	j.durable, j.w.head = end.next, end.sum
+	return j.roll(time.Now())
+}
+
+// count follows the records of a segment without a header by their lengths and
+// numbers alone, so that the next record gets a number that none of them has. The
+// number is past that of the segment in any case: it names a file.
+func count(s *segment) (ending, error) {
+	f, err := os.Open(s.path)
+	if err != nil {
+		return ending{}, err
+	}
+	defer f.Close()
+	end := ending{at: segmentHead, next: s.first}
+	for scan := newScanner(f, s.salt, s.size); ; {
+		frame, err := scan.frame(end.at)
+		var bad *damage
+		if err != nil && !errors.As(err, &bad) {
+			return end, err
+		}
+		var r record
+		if err == nil {
+			r, err = parsePayload(frame[frameHead:])
+		}
+		if err != nil || r.seq != end.next {
+			end.next = max(end.next, s.first+1)
+			return end, nil
+		}
+		end.take(r, end.at+int64(len(frame)))
+	}
 }
 
 // begin makes the first segment of a new journal.
@@ -151,16 +206,19 @@ func (e *ending) tornOrDamaged(scan *scanner, why error) error {
 	missing := e.next
 	after := *e
 	for {
-		_, found, err := scan.resume(after.next - 1)
-		if err != nil {
-			return err
-		}
-		if !found {
-			break
-		}
 		r, _, err := scan.next()
-		if err != nil {
+		var bad *damage
+		switch {
+		case errors.As(err, &bad):
+			if _, _, err := scan.resume(after.next - 1); err != nil {
+				return err
+			}
+			continue
+		case err != nil && !errors.Is(err, io.EOF):
 			return err
+		}
+		if err != nil {
+			break // the end
 		}
 		after.take(r, scan.off)
 		if r.seq-uint64(r.ago) > missing {

@@ -15,6 +15,7 @@ type Stats struct {
 	Failures      int64 // writes that failed; they are tried again
 	Refused       int64 // appends with a call that fits into no record
 	TornBytes     int64 // cut off the end when the journal was opened
+	LostRecords   int64 // at the end, which a follower had and the journal has not
 
 	// What was given up at the bounds of size and age.
 	DroppedBodies int64 // calls whose content was dropped

@@ -222,6 +222,8 @@ func publishJournal(t *tracing.Tracing, j *journal.Journal) error {
 	counter("spanwire.journal.failures", "{attempt}", "Writes that failed and are tried again.", func(s journal.Stats) int64 { return s.Failures })
 	counter("spanwire.journal.dropped_bodies", "{call}", "Calls whose content was dropped because the journal was full.", func(s journal.Stats) int64 { return s.DroppedBodies })
 	counter("spanwire.journal.dropped", "{call}", "Calls dropped before every follower had them.", func(s journal.Stats) int64 { return s.DroppedCalls })
+	counter("spanwire.journal.torn", "By", "Bytes of an unfinished write, cut off the end at the start.", func(s journal.Stats) int64 { return s.TornBytes })
+	counter("spanwire.journal.lost", "{record}", "Records at the end that a follower had and the journal has not any more.", func(s journal.Stats) int64 { return s.LostRecords })
 	for i, f := range j.Stats().Followers {
 		who := llm.Attr{Key: "follower", Value: f.Name}
 		read := func(field func(journal.FollowerStats) int64) func() int64 {
