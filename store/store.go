@@ -149,6 +149,7 @@ func (s *Store) Consume(ctx context.Context, calls []*llm.Call) error {
 			// Its day is gone, and its totals must not be made anew.
 			s.counts.expired.Add(int64(n))
 		} else if err := s.consume(day, calls[:n]); err != nil {
+			s.counts.failures.Add(1)
 			return fmt.Errorf("store %d calls: %w", len(calls), err)
 		}
 		calls = calls[n:]
@@ -170,7 +171,6 @@ func (s *Store) consume(day string, calls []*llm.Call) error {
 	began := time.Now()
 	done, err := w.write(calls, s.set.Sealer)
 	if err != nil {
-		s.counts.failures.Add(1)
 		s.drop(w)
 		return err
 	}

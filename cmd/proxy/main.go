@@ -29,6 +29,7 @@ func main() {
 	// Room for a second signal of each kind, which ends the program at once.
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	ignoreFileLimit()
 	err := run(context.Background(), os.Args[1:], settings{stdout: os.Stdout, stderr: os.Stderr, signals: signals})
 	if err != nil {
 		os.Exit(1)
