@@ -64,8 +64,8 @@ runs: ## how well runs are rebuilt from recorded conversations, by the spans tha
 recordings: ## every recorded exchange and WebSocket through the proxy, in every way (SPANWIRE_DATA)
 	cd cmd/proxy && $(GO) test -run='^Test(Recordings|Sessions)$$' -count=1 -timeout=20m -args -recordings
 
-crash: ## the program killed 35 times under load: every call once in the store, the chain whole
-	$(GO) test ./cmd/proxy -run='^TestKilledUnderLoad$$' -count=1 -v -kills=35
+crash: ## the program killed 35 times under load and across midnight, its disk full, its journal damaged
+	$(GO) test ./cmd/proxy -run='^(TestKilled.*|TestDiskFull|TestDamagedLastSegment|TestJournalLostItsEnd)$$' -count=1 -v -kills=35
 
 hostile: ## the store with a million users, bodies of 100 MB, 10,000 messages
 	$(GO) test ./store -run='^(TestHostileValues|TestVeryManyValues|TestLargeCalls|TestImagesAreKeptOnce)$$' -count=1 -timeout=30m -v -long

@@ -23,7 +23,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if asProgram() {
+	if asProgram() || asKeeper() {
 		return
 	}
 	if child() {

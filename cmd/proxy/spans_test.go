@@ -40,6 +40,7 @@ type exported struct {
 	ResourceSpans []struct {
 		ScopeSpans []struct {
 			Spans []struct {
+				SpanID     string
 				Attributes []struct {
 					Key   string
 					Value map[string]any

@@ -73,7 +73,7 @@ func TestStrictLosesNothingThatACallerSawWhole(t *testing.T) {
 	dir := t.TempDir()
 	file := writeConfig(t, rows(provider(t, fakellm.New(fakellm.Config{})), "openai")+fmt.Sprintf(`
 data_dir: %q
-journal: {mode: strict, segment_bytes: 1MiB, max_bytes: 1GiB}
+journal: {mode: strict, strict_timeout: 10m, segment_bytes: 1MiB, max_bytes: 1GiB}
 audit: {retention: 24h}
 log: {level: error}
 `, dir))
