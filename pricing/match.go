@@ -141,17 +141,7 @@ func (c *compiled) find(k key) *match {
 // configuration maps goes before both.
 func (c *compiled) resolve(k key) *match {
 	m := &match{host: strings.ToLower(k.host)}
-	m.p = c.names[strings.ToLower(k.route)]
-	if m.p == nil {
-		m.p = c.names[strings.ToLower(k.provider)]
-	}
-	byHost, part := c.byHost(m.host)
-	if m.p == nil {
-		m.p = byHost
-	}
-	if byHost == m.p {
-		m.part = part
-	}
+	m.p, m.part = c.provider(&k)
 	for _, name := range []string{k.response, k.request} {
 		if to, ok := c.mapped(k, m.p, name); ok {
 			var owner *provider
@@ -173,6 +163,22 @@ func (c *compiled) resolve(k key) *match {
 		m.finish(c, k, m.p, anyModel)
 	}
 	return m
+}
+
+// provider finds the provider by its configured name, else by host. part is what the *
+// of the host pattern stands for.
+func (c *compiled) provider(k *key) (p *provider, part string) {
+	if p = c.names[strings.ToLower(k.route)]; p == nil {
+		p = c.names[strings.ToLower(k.provider)]
+	}
+	byHost, part := c.byHost(strings.ToLower(k.host))
+	switch {
+	case p == nil:
+		return byHost, part
+	case p == byHost:
+		return p, part
+	}
+	return p, ""
 }
 
 // finish sets what follows from the row.

@@ -148,6 +148,20 @@ func (c *compiled) override(row Override) error {
 	return c.addProvider(doc, llm.CostOverride, llm.USD)
 }
 
+// Stands returns the model that the configuration says a name of a call stands for, be it
+// that which answered or that which was asked. It is "" where the configuration says
+// nothing, and may be qualified by a provider: "openai/gpt-4o".
+func (t *Table) Stands(call *llm.Call, name string) string {
+	c := t.now.Load()
+	if len(c.models) == 0 || len(name) > maxID {
+		return ""
+	}
+	k := key{route: call.Route, provider: call.Provider, host: call.ServerAddress}
+	p, _ := c.provider(&k)
+	to, _ := c.mapped(k, p, name)
+	return to
+}
+
 // Replace takes over what next says, at once and for all calls from then on. next
 // may be used further.
 func (t *Table) Replace(next *Table) { t.now.Store(next.now.Load()) }

@@ -193,6 +193,20 @@ func TestConfiguredNamesGoFirst(t *testing.T) {
 	f(pricing.Query{Provider: "openai", ResponseModel: "gpt-4o"}, "2.5 table")
 	f(pricing.Query{Provider: "nobody knows", ResponseModel: "house"}, "2.5 table")
 	f(pricing.Query{Route: "vllm", ResponseModel: "llama"}, "0.05 table")
+	// What counts tokens is told the same.
+	stands := func(want, route, provider, name string) {
+		t.Helper()
+		if got := tab.Stands(&llm.Call{Route: route, Provider: provider}, name); got != want {
+			t.Errorf("%s %s %s stands for %q, want %q", route, provider, name, got, want)
+		}
+	}
+	stands("gpt-4o-mini", "azure", "azure.ai.openai", "PROD-CHAT")
+	stands("gpt-4", "mine", "azure.ai.openai", "gpt-4o") // by the table's name of the provider
+	stands("", "openai", "openai", "gpt-4o")
+	stands("openai/gpt-4o", "", "nobody knows", "house")
+	stands("groq/llama-3.1-8b-instant", "vllm", "", "llama")
+	stands("", "", "openai", "")
+	stands("", "", "openai", strings.Repeat("prod-chat", 100))
 	_, err := pricing.Default(pricing.WithModels(map[string]string{"prod": "no-such-model"}))
 	wantError(t, err, "prod", "no-such-model")
 	_, err = pricing.Default(pricing.WithModels(map[string]string{"": "gpt-4o"}))

@@ -145,7 +145,7 @@ func (c *Counter) learn(call *llm.Call) {
 	if !ok || call.Usage.Source != llm.UsageReported || call.Operation != opChat && call.Operation != opGenerate || call.Usage.Inconsistent || hasMedia(&call.Usage) {
 		return
 	}
-	m := modelOf(call)
+	m := c.modelOf(call)
 	k, ok := keyOf(call, &m)
 	if !ok || !c.factors.wants(k) {
 		return

@@ -159,7 +159,7 @@ func TestCalibrationIsBounded(t *testing.T) {
 }
 
 func TestCalibrationIsSafeForConcurrentUse(t *testing.T) {
-	c, err := Open(Config{CalibrationFile: filepath.Join(t.TempDir(), "c.json")}, slog.New(slog.DiscardHandler))
+	c, err := Open(Config{CalibrationFile: filepath.Join(t.TempDir(), "c.json")}, Settings{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func TestCalibrationIsSafeForConcurrentUse(t *testing.T) {
 func TestCalibrationOutlivesTheProgram(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "calibration.json")
 	log := slog.New(slog.DiscardHandler)
-	c, err := Open(Config{CalibrationFile: file}, log)
+	c, err := Open(Config{CalibrationFile: file}, Settings{Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func TestCalibrationOutlivesTheProgram(t *testing.T) {
 	if entries, _ := os.ReadDir(filepath.Dir(file)); len(entries) != 1 {
 		t.Errorf("the folder holds more than the file: %v", entries)
 	}
-	c, err = Open(Config{CalibrationFile: file}, log)
+	c, err = Open(Config{CalibrationFile: file}, Settings{Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func TestCalibrationOutlivesTheProgram(t *testing.T) {
 // would be refused otherwise.
 func TestCalibrationKeepsWhatWasLearnt(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "calibration.json")
-	c, err := Open(Config{CalibrationFile: file}, slog.New(slog.DiscardHandler))
+	c, err := Open(Config{CalibrationFile: file}, Settings{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +229,7 @@ func TestCalibrationKeepsWhatWasLearnt(t *testing.T) {
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if c, err = Open(Config{CalibrationFile: file}, nil); err != nil || len(c.factors.models) != 1 {
+	if c, err = Open(Config{CalibrationFile: file}, Settings{}); err != nil || len(c.factors.models) != 1 {
 		t.Fatalf("%v: %v", c, err)
 	}
 }
@@ -258,7 +258,7 @@ func TestAnswersOfCallsWithTools(t *testing.T) {
 func TestCalibrationIsWrittenNowAndThen(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "calibration.json")
 	synctest.Test(t, func(t *testing.T) {
-		c, err := Open(Config{CalibrationFile: file}, slog.New(slog.DiscardHandler))
+		c, err := Open(Config{CalibrationFile: file}, Settings{Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -277,13 +277,13 @@ func TestCalibrationIsWrittenNowAndThen(t *testing.T) {
 func TestCalibrationThatCannotBeKept(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "sub", "calibration.json")
-	if _, err := Open(Config{CalibrationFile: file}, nil); err == nil {
+	if _, err := Open(Config{CalibrationFile: file}, Settings{}); err == nil {
 		t.Error("a folder that is not there is taken")
 	}
 	if err := os.Mkdir(filepath.Dir(file), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	c, err := Open(Config{CalibrationFile: file}, nil)
+	c, err := Open(Config{CalibrationFile: file}, Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -314,7 +314,7 @@ func TestForeignCalibrationFilesAreRefused(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Open(Config{CalibrationFile: file}, nil); err == nil || !strings.Contains(err.Error(), "written over") {
+		if _, err := Open(Config{CalibrationFile: file}, Settings{}); err == nil || !strings.Contains(err.Error(), "written over") {
 			t.Errorf("%.60q: %v", text, err)
 		}
 		if got, err := os.ReadFile(file); err != nil || string(got) != text {

@@ -9,7 +9,8 @@ import (
 // Counter counts what providers did not report. It is safe for concurrent use.
 type Counter struct {
 	factors factors
-	keeper  *keeper // nil: what is learnt is kept in memory only
+	keeper  *keeper                                  // nil: what is learnt is kept in memory only
+	stands  func(call *llm.Call, name string) string // see Settings
 }
 
 // New makes a counter that begins with the families' factors and forgets what it
@@ -113,18 +114,32 @@ type work struct {
 	meter *meter
 }
 
-// modelOf is the model that answered, else the one that was asked.
-func modelOf(call *llm.Call) model {
-	m := lookup(call.ResponseModel)
-	if asked := lookup(call.RequestModel); call.ResponseModel == "" || !m.public && asked.public {
-		m = asked
+// modelOf is the model that answered, else the one that was asked. A name that the
+// configuration explains is known as well as one of a public vocabulary.
+func (c *Counter) modelOf(call *llm.Call) model {
+	m, known := c.named(call, call.ResponseModel)
+	if known {
+		return m
+	}
+	if asked, known := c.named(call, call.RequestModel); call.ResponseModel == "" || known {
+		return asked
 	}
 	return m
 }
 
+func (c *Counter) named(call *llm.Call, name string) (m model, known bool) {
+	if c.stands != nil && name != "" {
+		if to := c.stands(call, name); to != "" {
+			return lookup(to), true
+		}
+	}
+	m = lookup(name)
+	return m, m.public
+}
+
 // work prepares the counting of a call with all that was learnt of its model.
 func (c *Counter) work(call *llm.Call) *work {
-	m := modelOf(call)
+	m := c.modelOf(call)
 	w := newWork(call, m)
 	if k, ok := keyOf(call, &m); ok {
 		if f, ok := c.factors.get(k); ok {

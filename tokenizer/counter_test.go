@@ -42,6 +42,38 @@ func counted(t *testing.T, call *llm.Call, in, out int64, source llm.UsageSource
 	}
 }
 
+// A deployment is counted as the model that it stands for.
+func TestNamesOfOnesOwn(t *testing.T) {
+	stands := map[string]string{"azure prod-chat": "openai/gpt-4o", "azure old": "gpt-3.5-turbo-instruct", "vllm gpt-4": "qwen3-32b", "azure gpt-4o": "gpt-4"}
+	c, err := Open(Config{}, Settings{Stands: func(call *llm.Call, name string) string { return stands[call.Route+" "+name] }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(route, request, response, want string, public bool) {
+		t.Helper()
+		call := chatCall(request)
+		call.Route, call.ResponseModel = route, response
+		if m := c.modelOf(call); m.name != want || m.public != public {
+			t.Errorf("%s: %s, answered by %q: counted as %s, %v; want %s", route, request, response, m.name, m.public, want)
+		}
+	}
+	f("azure", "prod-chat", "", "gpt-4o", true)
+	f("azure", "prod-chat", "prod-chat", "gpt-4o", true)
+	f("azure", "prod-chat", "gpt-4.1-2025-04-14", "gpt-4.1-2025-04-14", true) // the provider told
+	f("azure", "old", "", "gpt-3.5-turbo-instruct", true)
+	f("azure", "gpt-4o", "", "gpt-4", true)
+	f("vllm", "gpt-4", "gpt-4", "qwen3-32b", false) // what the operator says of this very name
+	f("vllm", "prod-chat", "", "prod-chat", false)
+	f("openai", "gpt-4o", "", "gpt-4o", true)
+
+	call := chatCall("old")
+	call.Route = "azure"
+	c.Count(call)
+	if n, _ := call.Usage.Input(); n != 9 || call.Usage.Source != llm.UsageRule {
+		t.Errorf("%d tokens, %s", n, call.Usage.Source)
+	}
+}
+
 // "hello world" has two tokens; the message 3 + role 1 + 2, the prompt 3 more.
 func TestChatRule(t *testing.T) {
 	counted(t, chatCall("gpt-4o"), 9, 2, llm.UsageRule)

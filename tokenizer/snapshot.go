@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/spanwire/spanwire/llm"
 )
 
 // Config is what users set.
@@ -19,6 +21,15 @@ type Config struct {
 	// CalibrationFile keeps across restarts what was learnt of models whose
 	// vocabulary is not public; "" keeps it in memory only.
 	CalibrationFile string `mapstructure:"calibration_file"`
+}
+
+// Settings are what the program gives a counter.
+type Settings struct {
+	Log *slog.Logger
+	// Stands says which model a name of a call stands for, where it is one of the
+	// operator's own (a deployment): "gpt-4o" or "openai/gpt-4o"; "" where the name is
+	// the model's. It is called by many goroutines. Nil: every name is the model's.
+	Stands func(call *llm.Call, name string) string
 }
 
 // saveEvery is how often what was learnt is written while the program runs.
@@ -57,15 +68,16 @@ type keeper struct {
 // Open is New with what an earlier run learnt, when the configuration names a file
 // for it. The file need not exist. One that is something else is refused and not
 // touched. Close writes it.
-func Open(cfg Config, log *slog.Logger) (*Counter, error) {
+func Open(cfg Config, s Settings) (*Counter, error) {
 	c := New()
+	c.stands = s.Stands
 	if cfg.CalibrationFile == "" {
 		return c, nil
 	}
 	if err := c.factors.read(cfg.CalibrationFile); err != nil {
 		return nil, fmt.Errorf("calibration_file: %w", err)
 	}
-	c.keeper = &keeper{path: cfg.CalibrationFile, log: log, next: time.Now().Add(saveEvery)}
+	c.keeper = &keeper{path: cfg.CalibrationFile, log: s.Log, next: time.Now().Add(saveEvery)}
 	return c, nil
 }
 

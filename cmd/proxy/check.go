@@ -20,7 +20,7 @@ func checkConfig(cfg loaded, s settings) error {
 	if _, err := newLive(cfg.Config, log); err != nil {
 		return err
 	}
-	if _, err := tokenizer.Open(cfg.Tokenizer, log); err != nil {
+	if _, err := tokenizer.Open(cfg.Tokenizer, tokenizer.Settings{Log: log}); err != nil {
 		return fmt.Errorf("tokenizer: %w", err)
 	}
 	traces, err := tracing.New(cfg.Tracing, tracing.Settings{Version: version, Stdout: s.stdout, Log: log})

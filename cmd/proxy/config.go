@@ -124,7 +124,7 @@ type APIKey struct {
 type Pricing struct {
 	File        string            `mapstructure:"file"`    // in place of the built-in table
 	Overlay     string            `mapstructure:"overlay"` // rows laid over it
-	Models      map[string]string `mapstructure:"models"`  // name → name that it is priced as
+	Models      map[string]string `mapstructure:"models"`  // name → name that it is priced and counted as
 	Overrides   []Override        `mapstructure:"overrides"`
 	Multipliers []Multiplier      `mapstructure:"multipliers"`
 }

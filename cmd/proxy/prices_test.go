@@ -172,6 +172,34 @@ func TestAnotherCurrency(t *testing.T) {
 	f([]string{"everything fits"}, "PROBLEM", "store", "check")
 }
 
+// TestDeploymentsAreCountedAsTheirModels: what a name is priced as it is counted as, from
+// a reload on too.
+func TestDeploymentsAreCountedAsTheirModels(t *testing.T) {
+	config := rows(provider(t, fakellm.New(fakellm.Config{})), "openai") + "pricing: {models: {prod-chat: openai/gpt-4o}}\n"
+	config = strings.Replace(config, "name: openai", "name: openai, usage: count", 1)
+	file := writeConfig(t, config)
+	p := startFile(t, file)
+	f := func(model string, want llm.UsageSource) {
+		t.Helper()
+		resp, _, err := send(t, "POST", p.url+chatPath, chatBody(model, `,"stream":true`))
+		if err != nil || resp.StatusCode != 200 {
+			t.Fatal(resp, err)
+		}
+		c := p.calls.call(t, resp.Header.Get("X-Spanwire-Call-Id"))
+		if c.Usage.Source != want || (want == llm.UsageRule) != c.Cost.Known() {
+			t.Errorf("%s is counted as %s (%+v)", model, c.Usage.Source, c.Cost)
+		}
+	}
+	f("prod-chat", llm.UsageRule)
+	f("new-chat", llm.UsageEstimated)
+	replace(t, file, strings.Replace(config, "prod-chat", "new-chat", 1))
+	if err := p.reload(t); err != nil {
+		t.Fatal(err)
+	}
+	f("new-chat", llm.UsageRule)
+	f("prod-chat", llm.UsageEstimated)
+}
+
 // TestCalibrationIsKept: what the counter learns is there after a restart.
 func TestCalibrationIsKept(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "calibration.json")

@@ -67,7 +67,7 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 	if err != nil {
 		return fmt.Errorf("tracing: %w", err)
 	}
-	counter, err := tokenizer.Open(cfg.Tokenizer, log)
+	counter, err := tokenizer.Open(cfg.Tokenizer, tokenizer.Settings{Log: log, Stands: live.prices.Stands})
 	if err != nil {
 		return fmt.Errorf("tokenizer: %w", err)
 	}
