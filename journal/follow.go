@@ -32,6 +32,7 @@ type follower struct {
 	deliver Deliver
 	flush   func() error // nil: what deliver took is safe
 	pending uint64       // where the cursor goes once it can: flushed, and written; of the goroutine
+	began   time.Time    // when it got calls last; of the goroutine
 	cursor  *cursor
 	reader  reader
 	ctx     context.Context // of deliver; done when closing takes too long
@@ -59,7 +60,8 @@ func (j *Journal) Follow(name string, deliver Deliver) error {
 
 // FollowFlushed is [Journal.Follow] for who takes calls before they are safe with it:
 // the cursor moves on after flush has returned nil, every second while calls come.
-// What was taken and not flushed when the program ends comes again.
+// What was taken and not flushed when the program ends comes again. Calls are gathered
+// for a quarter of a second, so that a transaction a batch is one of many calls.
 func (j *Journal) FollowFlushed(name string, deliver Deliver, flush func() error) error {
 	return j.follow(name, deliver, flush)
 }
@@ -163,8 +165,15 @@ func (f *follower) batch(j *Journal) (b batch, ok bool) {
 		j.mu.Lock()
 		f.catchUp(j)
 		if f.next < j.durable {
-			if b, ok := j.recent.from(f.next); ok {
+			if early := f.early(j); early > 0 {
+				changed := j.changed
+				j.mu.Unlock()
+				f.gather(j, changed, early)
+				continue
+			}
+			if b, ok := j.recent.from(f.next, f.most()); ok {
 				f.since, f.holds = b.at, b.next
+				f.began = time.Now()
 				j.mu.Unlock()
 				f.reader.close()
 				return b, true
