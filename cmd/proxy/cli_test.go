@@ -5,9 +5,12 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -126,23 +129,37 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// TestDemoBesideAnother: an address that is taken does not stop the demo.
+// TestDemoBesideAnother: an address that is taken does not stop the demo, which leaves
+// nothing in the folders of the configuration.
 func TestDemoBesideAnother(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	t.Chdir(t.TempDir())
-	if out, errOut, err := cli(t, "--demo-once", "--listen", ln.Addr().String(), "--admin", "off"); err != nil {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	config := writeConfig(t, "data_dir: ./kept\njournal: {mode: on, dir: ./audited}\ntokenizer: {calibration_file: learnt.json}\n")
+	if out, errOut, err := cli(t, "--demo-once", "--config", config, "--listen", ln.Addr().String(), "--admin", "off"); err != nil {
 		t.Errorf("%v: %s%s", err, out, errOut)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("the demo left %v behind, %v", left, err)
 	}
 }
 
-// TestDoctor runs every check against the real relay.
+// TestDoctor runs every check against the real relay. What it sends is nobody's call: it
+// reaches no store, no journal and no backend, and needs no folder that another program
+// may be using.
 func TestDoctor(t *testing.T) {
-	t.Chdir(t.TempDir())
-	out, errOut, err := cli(t, "doctor")
+	var exported atomic.Int64
+	backend := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { exported.Add(1) }))
+	defer backend.Close()
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", backend.URL)
+	dir := t.TempDir()
+	t.Chdir(dir)
+	config := writeConfig(t, "data_dir: ./kept\njournal: {mode: strict}\ncapture: {raw: true}\ntokenizer: {calibration_file: learnt.json}\n")
+	out, errOut, err := cli(t, "doctor", "--config", config)
 	if err != nil {
 		t.Fatalf("%v\n%s%s", err, out, errOut)
 	}
@@ -150,6 +167,12 @@ func TestDoctor(t *testing.T) {
 		if !strings.Contains(out, c.name) {
 			t.Errorf("the table has no line for %q", c.name)
 		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("the doctor left %v behind, %v", left, err)
+	}
+	if n := exported.Load(); n > 0 {
+		t.Errorf("the doctor sent %d requests to the backend", n)
 	}
 }
 

@@ -117,7 +117,10 @@ func demoConfig(cfg loaded, provider string) loaded {
 	cfg.Listen, cfg.Admin = freeAddress(cfg.Listen), freeAddress(cfg.Admin)
 	cfg.Log.Level = "warn"
 	cfg.Capture.Raw = true
-	cfg.Runs.Snapshot = 0 // a demo leaves nothing behind
+	// A demo leaves nothing behind: what it keeps is in a folder that goes when it ends.
+	cfg.Runs.Snapshot = 0
+	cfg.Journal.Dir = ""
+	cfg.Tokenizer.CalibrationFile = ""
 	return cfg
 }
 

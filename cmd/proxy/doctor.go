@@ -12,6 +12,9 @@ import (
 	"sync"
 	"text/tabwriter"
 	"time"
+
+	"github.com/spanwire/spanwire/journal"
+	"github.com/spanwire/spanwire/store"
 )
 
 // doctorProvider is the name under which the doctor's provider is configured.
@@ -338,12 +341,12 @@ func runDoctor(ctx context.Context, cfg loaded, s settings) error {
 		p.ln.Close()
 		<-served
 	}()
-	cfg.file = ""
+	cfg = leaveNothing(cfg)
+	s.env = func(string) (string, bool) { return "", false } // no exporter of the environment either
 	cfg.Listen, cfg.Admin = "127.0.0.1:0", off
 	cfg.TLS.Cert, cfg.TLS.Key = "", ""
 	cfg.Log.Level = "error"
 	cfg.Proxy.MaxRequestBytes = 0
-	cfg.Tracing.Exporters = nil
 	cfg.Providers = append(cfg.Providers, Provider{Name: doctorProvider, BaseURL: "http://" + p.ln.Addr().String(), Dialect: "openai", Usage: "count"})
 	examined := make(chan error, 1)
 	s.quiet = true
@@ -362,4 +365,17 @@ func runDoctor(ctx context.Context, cfg loaded, s settings) error {
 	case <-time.After(checkTime): // interrupted in the middle of a check
 		return context.Canceled
 	}
+}
+
+// leaveNothing switches off all that keeps a call or sends it on. What the doctor sends
+// is no call of anybody's: it belongs into no store, no audit trail and no backend, and
+// the program that writes to data_dir may be running.
+func leaveNothing(cfg loaded) loaded {
+	cfg.file = ""
+	cfg.Tracing.Exporters = nil
+	cfg.Store.Mode, cfg.Journal.Mode = store.ModeOff, journal.ModeOff
+	cfg.Runs.Enabled = false
+	cfg.Capture.Raw = false
+	cfg.Tokenizer.CalibrationFile = ""
+	return cfg
 }

@@ -46,6 +46,8 @@ type settings struct {
 	reloaded func(error)     // after each attempt to take up a changed configuration
 	sink     recorder.Sink   // gets every call beside the exporters
 	quiet    bool            // no greeting
+
+	env func(string) (string, bool) // where OTEL_ variables are looked up; nil means the process's own
 }
 
 // addresses are where a run listens, with the ports that were really taken.
@@ -113,7 +115,8 @@ Start it, then point a client at it: export OPENAI_BASE_URL=http://localhost:808
 		Short: "Prove that the relay changes nothing it should not",
 		Long: `doctor sends odd and hostile requests through a relay on loopback and prints the
 SHA-256 of what was sent and of what arrived, on both sides. It exits with 1 when
-something was changed, let through or hidden.`,
+something was changed, let through or hidden. A running Spanwire need not be stopped:
+none of it is kept or exported.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := load()

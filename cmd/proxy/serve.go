@@ -63,7 +63,7 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 	}
 	live.start()
 	defer live.stop()
-	traces, err := tracing.New(cfg.Tracing, tracing.Settings{Version: version, Stdout: s.stdout, Log: log})
+	traces, err := tracing.New(cfg.Tracing, tracing.Settings{Version: version, Stdout: s.stdout, Log: log, Env: s.env})
 	if err != nil {
 		return fmt.Errorf("tracing: %w", err)
 	}
