@@ -40,6 +40,7 @@ type vendor struct {
 	key      Key
 	usage    Usage
 	local    bool     // runs on hardware of the user's own
+	under    string   // with what every path of its API begins; "" when there is no such thing
 	service  string   // name that requests are signed for (AWS)
 	hosts    []string // further hosts that are this vendor: "*" stands for a part of a name
 }
@@ -47,10 +48,10 @@ type vendor struct {
 // vendors has every vendor of the wire reference (sections 2, 4, 10 to 16). Paths
 // are relayed as they are, so no base here carries a prefix.
 var vendors = []vendor{
-	{name: "openai", base: "https://api.openai.com", dialect: "openai", provider: "openai", key: KeyBearer, usage: UsageAsk, hosts: []string{"*.api.openai.com"}},
+	{name: "openai", base: "https://api.openai.com", dialect: "openai", provider: "openai", key: KeyBearer, usage: UsageAsk, under: "/v1/", hosts: []string{"*.api.openai.com"}},
 	{name: "azure", hint: "https://{resource}.openai.azure.com", dialect: "openai", provider: "azure.ai.openai", key: KeyAPIKey, usage: UsageAsk, hosts: []string{"*.openai.azure.com", "*.cognitiveservices.azure.com"}},
 	{name: "azure-ai", hint: "https://{resource}.services.ai.azure.com", dialect: "openai", provider: "azure.ai.inference", key: KeyAPIKey, hosts: []string{"*.services.ai.azure.com", "*.models.ai.azure.com"}},
-	{name: "anthropic", base: "https://api.anthropic.com", dialect: "anthropic", provider: "anthropic", key: KeyXAPI},
+	{name: "anthropic", base: "https://api.anthropic.com", dialect: "anthropic", provider: "anthropic", key: KeyXAPI, under: "/v1/"},
 	{name: "gemini", base: "https://generativelanguage.googleapis.com", dialect: "gemini", provider: "gcp.gemini", key: KeyGoogle},
 	{name: "vertex", base: "https://aiplatform.googleapis.com", dialect: "gemini", provider: "gcp.vertex_ai", key: KeyBearer, hosts: []string{"*-aiplatform.googleapis.com", "aiplatform.*.rep.googleapis.com"}},
 	{name: "bedrock", hint: "https://bedrock-runtime.{region}.amazonaws.com", dialect: "bedrock", provider: "aws.bedrock", key: KeyBearer, service: "bedrock", hosts: []string{"bedrock-runtime.*.amazonaws.com", "bedrock-runtime-fips.*.amazonaws.com", "bedrock-runtime.*.amazonaws.com.cn", "bedrock-runtime.*.api.aws", "bedrock-runtime-fips.*.api.aws"}},

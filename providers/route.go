@@ -9,7 +9,8 @@ import (
 var (
 	// ErrTarget says that a request target is no path.
 	ErrTarget = errors.New("the request target is not a path")
-	// ErrNoRoute says that a path tells no provider and there is no default.
+	// ErrNoRoute says that a path tells no provider, and there is no default or it is
+	// none of the default's.
 	ErrNoRoute = errors.New("no provider for this path")
 	// ErrClimbs says that a path leaves the path of the provider's base URL.
 	ErrClimbs = errors.New("the path climbs out of its base_url")
@@ -100,7 +101,8 @@ func (s *shaped) match(path string) bool {
 // cleaned: what follows goes to the provider byte for byte, and only behind the
 // prefix of its base URL, if it has one.
 //
-// One thing is refused there: a path that climbs out of that prefix.
+// Refused are a path that climbs out of that prefix, and one that has a name which is
+// no provider's before a path of the default one, at its vendor's own address.
 //
 // It allocates nothing but that text, where it is not a part of target.
 func (t *Table) Route(method, target string) (*Row, string, error) {
@@ -205,6 +207,9 @@ func (t *Table) find(target string) (row *Row, rest string, err error) {
 	}
 	if t.fallback == nil {
 		return nil, "", ErrNoRoute
+	}
+	if err := t.misnamed(path); err != nil {
+		return nil, "", err
 	}
 	return t.fallback, target, nil
 }

@@ -95,11 +95,10 @@ func TestRoute(t *testing.T) {
 	same("/chat/completions", "openai")
 	same("/", "openai")
 	same("//openai/v1", "openai")
+	same("/nobody/chat", "openai")
+	same("/v1/v1", "openai")
 
-	// Names match exactly; nothing is unescaped, cleaned or resolved.
-	same("/Groq/openai/v1/chat/completions", "openai")
-	same("/gr%6fq/v1/x", "openai")
-	same("/groqq/v1/x", "openai")
+	// Nothing is unescaped, cleaned or resolved.
 	f("/openai/../groq/v1/x", "openai", "/../groq/v1/x")
 	f("/openai/%2e%2e/%2Fgroq/v1/x?a=%20b+c&d=é&&", "openai", "/%2e%2e/%2Fgroq/v1/x?a=%20b+c&d=é&&")
 	same("/v1/x?y=/groq/z", "openai")
@@ -128,6 +127,34 @@ func TestRouteErrors(t *testing.T) {
 	f(none, "/v1/chat/completions", providers.ErrNoRoute, "")
 	if _, _, err := none.Route("POST", "/openai/v1/models"); err != nil {
 		t.Errorf("a name needs no default: %v", err)
+	}
+}
+
+// A name that is no provider's does not lead to the default one, which would get the key
+// of another vendor.
+func TestMisnamed(t *testing.T) {
+	key := "sk-" + strings.Repeat("s3cr3t", 8)
+	for target, says := range map[string]string{
+		"/groqq/openai/v1/chat/completions": `no provider "groqq", did you mean "groq"?`,
+		"/Groq/openai/v1/chat/completions":  `did you mean "groq"?`,
+		"/antropic/v1/messages?beta=true":   `did you mean "anthropic"?`,
+		"/mine/v1/models":                   `no provider "mine"; a path begins with`,
+		"/somebody-else/v1/models":          `no provider "somebody-else"; a path begins with`,
+		"/gr%6fq/v1/x":                      "no provider's name",
+		"//openai/v1/x":                     "no provider's name",
+		"/" + key + "/v1/x":                 "no provider's name",
+		"/v1/v1/messages":                   "leave /v1 off the base URL",
+		"/v1/v1beta/models/m":               "leave /v1 off the base URL",
+	} {
+		row, _, err := table(t).Route("POST", target)
+		if !errors.Is(err, providers.ErrNoRoute) || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "s3cr3t") {
+			t.Errorf("%s: %v, %v, want %q", target, row, err, says)
+		}
+		// At an address of the user's own, paths are its own.
+		row, got, err := table(t, providers.Entry{Name: "openai", BaseURL: "http://10.0.0.7:9000"}).Route("POST", target)
+		if err != nil || row.Name != "openai" || got != target {
+			t.Errorf("%s: %v, %q, %v", target, row, got, err)
+		}
 	}
 }
 

@@ -65,6 +65,7 @@ type Row struct {
 	Drop []string
 
 	hint    string
+	under   string // with what every path of it begins; "" when that is not known
 	ownKey  bool
 	signed  bool
 	dialect dialect
@@ -197,6 +198,9 @@ func newRow(v vendor, e Entry) (*Row, error) {
 	}
 	if err := r.address(cmp.Or(e.BaseURL, v.base)); err != nil {
 		return nil, err
+	}
+	if v.under != "" && r.Prefix == "" && vendorAt(cmp.Or(e.BaseURL, v.base)).name == v.name {
+		r.under = v.under // at another address somebody else decides about paths
 	}
 	if err := r.fields(e); err != nil {
 		return nil, err
