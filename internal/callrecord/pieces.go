@@ -10,18 +10,22 @@ import (
 // Message appends one message.
 func (e *Encoder) Message(out *bytes.Buffer, m *llm.Message) error {
 	defer e.reset()
-	return marshal(out, "message", message{m.Role, m.Name, e.partsOf(m.Parts), m.FinishReason})
+	out.Write(appendMessage(out.AvailableBuffer(), &message{m.Role, m.Name, e.partsOf(m.Parts), m.FinishReason}))
+	return nil
 }
 
 // Parts appends a list of parts.
 func (e *Encoder) Parts(out *bytes.Buffer, ps []llm.Part) error {
 	defer e.reset()
-	return marshal(out, "parts", e.partsOf(ps))
+	out.Write(appendParts(out.AvailableBuffer(), e.partsOf(ps)))
+	return nil
 }
 
 // Tool appends one tool definition.
 func (e *Encoder) Tool(out *bytes.Buffer, t *llm.Tool) error {
-	return marshal(out, "tool", tool(*t))
+	v := tool(*t)
+	out.Write(appendTool(out.AvailableBuffer(), &v))
+	return nil
 }
 
 func marshal(out *bytes.Buffer, what string, v any) error {

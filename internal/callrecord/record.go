@@ -264,9 +264,7 @@ func (e *Encoder) Said(out *bytes.Buffer, c *llm.Call) error {
 		r := raw(*c.Raw)
 		e.said.Raw = &r
 	}
-	if err := encoding.MarshalToBuffer(&e.said, out); err != nil {
-		return fmt.Errorf("encode content of call %s: %w", c.ID, err)
-	}
+	out.Write(appendSaid(out.AvailableBuffer(), &e.said))
 	return nil
 }
 
@@ -347,8 +345,6 @@ func (e *Encoder) Facts(out *bytes.Buffer, c *llm.Call) error {
 	for _, s := range c.Steps {
 		e.facts.Steps = append(e.facts.Steps, step{s.Kind, s.Model, usageOf(s.Usage)})
 	}
-	if err := encoding.MarshalToBuffer(&e.facts, out); err != nil {
-		return fmt.Errorf("encode call %s: %w", c.ID, err)
-	}
+	out.Write(appendFacts(out.AvailableBuffer(), &e.facts))
 	return nil
 }
