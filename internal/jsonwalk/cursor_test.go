@@ -168,3 +168,35 @@ func TestTexts(t *testing.T) {
 		t.Error("the zero value shares")
 	}
 }
+
+// Text is read eight bytes at a time: an escape may be anywhere in them, and one that
+// JSON does not know never makes a text longer than it was sent.
+func TestEscapesAnywhere(t *testing.T) {
+	const letters = "abcdefghijklmnopqrst"
+	for _, escape := range []string{`\n`, `\"`, `\\`, `\u0041`, `\u00e9`, `\u20ac`, `\ud83d\ude00`, `\ud83d`, `\ude00x`, `\\\"\u0000\/`, `\t\t\t\t\t\t\t\t\t`} {
+		for before := range len(letters) {
+			for after := range len(letters) {
+				text := `"` + letters[:before] + escape + letters[:after] + `"`
+				var want string
+				if err := json.Unmarshal([]byte(text), &want); err != nil {
+					t.Fatal(err)
+				}
+				if got := jsonwalk.Str([]byte(text)); got != want {
+					t.Fatalf("%s is %q, want %q", text, got, want)
+				}
+				if end, ok := jsonwalk.SkipString([]byte(text+letters), 0); !ok || end != len(text) {
+					t.Fatalf("%s ends at %d, %v", text, end, ok)
+				}
+			}
+		}
+	}
+	for text, want := range map[string]string{
+		strings.Repeat(`\uzzzz`, 9): strings.Repeat("uzzzz", 9),
+		`\x\u12g4\ud83d\u00`:        "xu12g4\ufffd",
+		`\ud83d\u0041`:              "\ufffdA",
+	} {
+		if got := jsonwalk.Unescape([]byte(text)); got != want {
+			t.Errorf("%s is %q, want %q", text, got, want)
+		}
+	}
+}
