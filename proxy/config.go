@@ -20,6 +20,12 @@ type Config struct {
 	CaptureRequestBytes int           `mapstructure:"capture_request_bytes"` // copy of a request body kept for reading; past it head and tail are kept
 	CallIDHeader        bool          `mapstructure:"call_id_header"`        // add x-spanwire-call-id to responses
 	StripDirectives     bool          `mapstructure:"strip_directives"`      // do not send gateway headers upstream
+
+	// AllowedOrigins are the web pages that may use providers with a configured
+	// credential, beside those of this machine: origins such as https://app.example.com,
+	// one * in each for anything, "null" for pages without one, "*" for all. The names in
+	// them are those that a listener on loopback may be asked for by.
+	AllowedOrigins []string `mapstructure:"allowed_origins"`
 }
 
 // DefaultConfig returns the defaults, which are those of config.yaml.
@@ -46,7 +52,7 @@ func (c Config) Validate() error {
 	if c.CaptureRequestBytes < 0 {
 		errs = append(errs, errors.New("capture_request_bytes must not be negative"))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, validOrigins(c.AllowedOrigins))...)
 }
 
 // Recorder takes finished exchanges, which are its own from then on. Record must

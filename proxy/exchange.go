@@ -157,13 +157,19 @@ func (x *exchange) admit() (f failure, ok bool) {
 	}
 	x.route = route
 	up := route.Upstream
-	if strings.EqualFold(ex.Method, "TRACE") && (len(up.Set) > 0 || up.Signer != nil) {
+	ex.Provider, ex.UpstreamTarget = up.Name, route.Target
+	ex.Scheme, ex.Host, ex.Port = up.Scheme, up.Host, up.Port
+	if !up.lends() {
+		return failure{}, true
+	}
+	if strings.EqualFold(ex.Method, "TRACE") {
 		// The answer to it is the request, with what was configured for it
 		// (RFC 9110 section 9.3.8).
 		return failure{403, "forbidden", "TRACE would show the credentials that are configured for provider " + up.Name}, false
 	}
-	ex.Provider, ex.UpstreamTarget = up.Name, route.Target
-	ex.Scheme, ex.Host, ex.Port = up.Scheme, up.Host, up.Port
+	if f, ok := x.admitPage(); !ok {
+		return f, false
+	}
 	return x.admitSigned()
 }
 

@@ -26,6 +26,8 @@ type caller struct {
 	raw  *rawReader
 	id   uint64 // of the watcher
 
+	local bool // it came to an address on loopback
+
 	in  []byte         // bytes read and not used yet
 	buf *[bufSize]byte // pooled buffer that in lies in; nil when it has its own
 

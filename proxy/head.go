@@ -35,6 +35,8 @@ type head struct {
 	expect  bool // Expect: 100-continue; whoever speaks HTTP/1.0 waits for nothing
 	upgrade bool // Connection: upgrade, and Upgrade: websocket
 
+	host, origin, site []byte // requests: Host, Origin and Sec-Fetch-Site
+
 	nominated [][]byte // field names that Connection lists, other than those above
 }
 
@@ -139,7 +141,7 @@ func (h *head) start(b []byte) {
 	h.fields = b[i+1 : len(b)-2]
 }
 
-// parseFields reads what decides framing and the connection, and checks the form
+// parseFields reads what decides framing, the connection and who asks, and checks the form
 // of every field: a name of token characters right before its colon, no folded
 // lines, no control characters. It returns how many Host fields there are.
 func (h *head) parseFields() (hosts int, err error) {
@@ -153,10 +155,14 @@ func (h *head) parseFields() (hosts int, err error) {
 		case 4:
 			if fold(name, "host") {
 				hosts++
+				h.host = value
 			}
 		case 6:
-			if fold(name, "expect") {
+			switch {
+			case fold(name, "expect"):
 				h.expect = h.expect || fold(value, "100-continue")
+			case fold(name, "origin"):
+				h.origin = value
 			}
 		case 7:
 			websocket = websocket || fold(name, "upgrade") && fold(value, "websocket")
@@ -165,12 +171,15 @@ func (h *head) parseFields() (hosts int, err error) {
 				h.connection(value)
 			}
 		case 14:
-			if fold(name, "content-length") {
+			switch {
+			case fold(name, "content-length"):
 				n, ok := decimal(value)
 				if !ok || h.length >= 0 {
 					return hosts, errLength
 				}
 				h.length = n
+			case fold(name, "sec-fetch-site"):
+				h.site = value
 			}
 		case 17:
 			if fold(name, "transfer-encoding") {

@@ -80,6 +80,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	}
 	s.lns[ln] = struct{}{}
 	s.mu.Unlock()
+	local := onLoopback(ln.Addr())
 	for {
 		conn, err := ln.Accept()
 		if err != nil {
@@ -99,12 +100,12 @@ func (s *Server) Serve(ln net.Listener) error {
 			}
 			return fmt.Errorf("accept: %w", err)
 		}
-		s.accept(conn)
+		s.accept(conn, local)
 	}
 }
 
-func (s *Server) accept(conn net.Conn) {
-	c := &caller{conn: conn, tcp: conn}
+func (s *Server) accept(conn net.Conn, local bool) {
+	c := &caller{conn: conn, tcp: conn, local: local}
 	if s.set.TLS != nil {
 		c.conn = tls.Server(conn, s.set.TLS)
 	} else {
