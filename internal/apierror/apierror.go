@@ -36,19 +36,29 @@ func Parse(val []byte) *Error {
 		return nil
 	}
 	f := readErrorFields(val)
+	if len(f.inner) > 0 && f.inner[0] == '[' { // the first says enough
+		e := jsonwalk.Array(f.inner)
+		e.Next()
+		f.inner = e.Val
+	}
 	if jsonwalk.IsObject(f.inner) && !jsonwalk.Empty(f.inner) {
 		in := readErrorFields(f.inner)
 		return in.made()
 	}
-	if len(f.inner) > 0 && f.inner[0] == '"' { // {"code": …, "error": "text"}
-		f.message = f.inner
+	if len(f.inner) > 0 && f.inner[0] == '"' {
+		if len(f.description) > 0 { // {"error": "invalid_grant", "error_description": "text"}
+			f.code, f.message = f.inner, f.description
+			return f.made()
+		}
+		f.message = f.inner // {"code": …, "error": "text"}
 	}
 	return f.made()
 }
 
 // errorFields are the members that errors are told in.
 type errorFields struct {
-	code, kind, status, message, inner []byte
+	code, kind, status, message, description, inner []byte
+	titled                                          bool // the message is but a title
 }
 
 func readErrorFields(val []byte) (f errorFields) {
@@ -56,17 +66,30 @@ func readErrorFields(val []byte) (f errorFields) {
 		switch string(m.Key) {
 		case "error":
 			f.inner = m.Val
-		case "code":
+		case "errors": // Cloudflare, watsonx, Writer
+			if jsonwalk.Empty(f.inner) && m.Val[0] == '[' {
+				f.inner = m.Val
+			}
+		case "fault": // Fireworks' gateway
+			f.inner = m.Val
+		case "code", "error_code":
 			f.code = m.Val
 		case "type", "__type", "error_type":
 			f.kind = m.Val
+		case "key": // Writer
+			if len(f.kind) == 0 {
+				f.kind = m.Val
+			}
+		case "error_description":
+			f.description = m.Val
 		case "status":
 			f.status = m.Val
-		case "message", "Message", "msg":
+		case "message", "Message", "msg", "faultstring":
 			f.message = m.Val
-		case "detail":
-			if len(f.message) == 0 {
-				f.message = m.Val
+		case "detail", "title", "description":
+			// Of a problem (RFC 9457) the detail says more than the title before it.
+			if len(f.message) == 0 || f.titled {
+				f.message, f.titled = m.Val, string(m.Key) == "title"
 			}
 		}
 	}
@@ -86,7 +109,11 @@ func (f *errorFields) made() *Error {
 	// A code in words says most; then the kind of error; then Google's status; a
 	// number is the HTTP status once more.
 	for _, v := range [][]byte{f.code, f.kind, f.status} {
-		if w := jsonwalk.Str(v); word(w) && !digits(w) {
+		w := jsonwalk.Str(v)
+		if i := strings.IndexByte(w, '#'); i >= 0 { // com.amazon.coral.service#ThrottlingException
+			w = w[i+1:]
+		}
+		if word(w) && !digits(w) {
 			e.Code = w
 			return e
 		}
@@ -108,8 +135,8 @@ const maxMessage = 2048
 
 // word says whether a text can be an error type: short, without blanks.
 func word(s string) bool {
-	if s == "" || len(s) > 64 || s == "error" {
-		return false
+	if s == "" || len(s) > 64 || s == "error" || s == "about:blank" || strings.Contains(s, "//") {
+		return false // an address is the type of a problem (RFC 9457)
 	}
 	for _, c := range []byte(s) {
 		if c != '_' && c != '-' && c != '.' && c != ':' && c != '/' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
