@@ -60,6 +60,16 @@ type path struct{ suffix, has, prefix string }
 // dialects are the wire formats that are read. Adding one is a folder and its row.
 var dialects = []dialect{
 	{
+		name:        "anthropic",
+		readRequest: anthropic.Dialect{}.ReadRequest,
+		newReader:   func(x *llm.Exchange) Reader { return anthropic.Dialect{}.NewReader(x) },
+		errorBody:   anthropic.Dialect{}.ErrorBody,
+		paths: []path{
+			{suffix: "/v1/messages"}, {suffix: "/v1/messages/count_tokens"}, {has: "/v1/messages/batches"}, {suffix: "/v1/complete"},
+			{has: "/publishers/anthropic/models/"}, // Vertex
+		},
+	},
+	{
 		name:        "openai",
 		readRequest: openai.Dialect{}.ReadRequest,
 		newReader:   func(x *llm.Exchange) Reader { return openai.Dialect{}.Watch(x) },
@@ -78,17 +88,7 @@ var dialects = []dialect{
 			{suffix: "/images/generations"}, {suffix: "/images/edits"}, {suffix: "/images/variations"},
 			{suffix: "/audio/speech"}, {suffix: "/audio/transcriptions"}, {suffix: "/audio/translations"},
 			{suffix: "/v1/moderations"},
-			{has: "/publishers/mistralai/models/"}, // Vertex
-		},
-	},
-	{
-		name:        "anthropic",
-		readRequest: anthropic.Dialect{}.ReadRequest,
-		newReader:   func(x *llm.Exchange) Reader { return anthropic.Dialect{}.NewReader(x) },
-		errorBody:   anthropic.Dialect{}.ErrorBody,
-		paths: []path{
-			{suffix: "/v1/messages"}, {suffix: "/v1/messages/count_tokens"}, {has: "/v1/messages/batches"}, {suffix: "/v1/complete"},
-			{has: "/publishers/anthropic/models/"}, // Vertex
+			{suffix: ":rawPredict", has: "/publishers/"}, {suffix: ":streamRawPredict", has: "/publishers/"}, // Vertex
 		},
 	},
 	{

@@ -15,6 +15,22 @@ var finishNames = map[string]string{
 	"endoftext": "stop", "eos_token": "stop", "tool_calls": "tool_call",
 }
 
+// settleOperation names what an invoke did by what came of it: of many models only
+// that tells, as their requests look like others.
+func settleOperation(c *llm.Call) {
+	for _, a := range c.Attrs {
+		switch a.Key {
+		case "spanwire.embeddings.count":
+			c.Operation = "embeddings"
+		case "spanwire.rerank.count":
+			c.Operation = "rerank"
+		}
+	}
+	if n, _ := c.Usage.Get(llm.Images); n > 0 {
+		c.Operation = "image_generation"
+	}
+}
+
 // fill writes what was read here of the response into c.
 func (r *Reader) fill(c *llm.Call, cut bool) {
 	c.ResponseID, c.ResponseModel = jsonwalk.Str(r.id), jsonwalk.Str(r.model)

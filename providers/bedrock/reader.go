@@ -247,6 +247,7 @@ func (r *Reader) Finish(c *llm.Call, x *llm.Exchange) error {
 	r.settle(c, x, document)
 	if x.Status < 400 && (r.place.endpoint == converse || r.place.endpoint == invoke) {
 		r.usage.fill(c, x, r.guest == nil && r.place.stream && !r.done)
+		settleOperation(c)
 	}
 	return err
 }

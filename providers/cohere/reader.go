@@ -75,8 +75,8 @@ func (r *Reader) line(data []byte, at time.Time) {
 // what they bring.
 func (r *Reader) piece(data []byte, at time.Time) (whole bool) {
 	var index int
-	var delta, call, calls, response []byte
-	content := false
+	var delta, call, calls, response, text []byte
+	again, content := false, false
 	m := jsonwalk.Object(data)
 	for m.Next() {
 		switch string(m.Key) {
@@ -86,6 +86,8 @@ func (r *Reader) piece(data []byte, at time.Time) (whole bool) {
 				r.done = true
 			case "citation-start":
 				r.citations++
+			case "tool-calls-generation": // repeats the plan that came in pieces
+				again = r.spoke
 			}
 		case "is_finished":
 			r.done = r.done || string(m.Val) == "true"
@@ -101,12 +103,13 @@ func (r *Reader) piece(data []byte, at time.Time) (whole bool) {
 		case "tool_calls":
 			calls = m.Val
 		case "text":
-			if r.choice().Add(llm.PartText, 0, m.Val) {
-				r.spoke, content = true, true
-			}
+			text = m.Val
 		default:
 			r.member(m.Key, m.Val, data)
 		}
+	}
+	if !again && len(text) > 0 && r.choice().Add(llm.PartText, 0, text) {
+		r.spoke, content = true, true
 	}
 	for d := jsonwalk.Object(delta); d.Next(); {
 		if string(d.Key) == "message" {

@@ -49,6 +49,8 @@ type answer struct {
 	more  bool // choices or calls past the bound
 	owned bool // what is read stays as it is: texts need not be copied
 
+	texts, messages bool // choices had texts of their own, or messages and deltas
+
 	first choice // most answers have one
 	only  [1]*choice
 
@@ -237,16 +239,17 @@ func (a *answer) readBare(val []byte, at time.Time) {
 func (a *answer) readChoices(cur *jsonwalk.Cursor, at time.Time, whole bool) {
 	position := 0
 	for e := cur.Array(); e.Next(); position++ {
-		index := 0
-		if whole {
-			index = position
-		}
-		a.readChoice(cur, index, at, whole)
+		a.readChoice(cur, position, at, whole)
 	}
 }
 
-// readChoice takes one element of choices; index is its place where it tells none.
-func (a *answer) readChoice(cur *jsonwalk.Cursor, index int, at time.Time, whole bool) {
+// readChoice takes one element of choices. In a plain answer its position is its index
+// where it tells none.
+func (a *answer) readChoice(cur *jsonwalk.Cursor, position int, at time.Time, whole bool) {
+	index := 0
+	if whole {
+		index = position
+	}
 	var delta, message, text, finish, role []byte
 	for o := cur.Object(); o.Next(); {
 		switch string(o.Key) {
@@ -268,6 +271,9 @@ func (a *answer) readChoice(cur *jsonwalk.Cursor, index int, at time.Time, whole
 			a.setError(cur.Value())
 		}
 	}
+	if whole && position != index && a.has(index) {
+		index = position // some number every choice 0
+	}
 	c := a.choice(index)
 	if c == nil {
 		return
@@ -282,8 +288,10 @@ func (a *answer) readChoice(cur *jsonwalk.Cursor, index int, at time.Time, whole
 	}
 	before := a.cur.pieces
 	if jsonwalk.IsObject(body) {
+		a.messages = true
 		a.readDelta(c, body, whole)
 	} else {
+		a.texts = a.texts || len(text) > 0
 		a.setRole(c, role)
 		a.take(c, text, partText)
 	}
@@ -374,7 +382,7 @@ func (a *answer) readParts(c *choice, list []byte) {
 				a.take(c, m.Val, partText)
 			case "refusal":
 				a.take(c, m.Val, partRefusal)
-			case "thinking", "reasoning":
+			case "thinking", "reasoning", "summary": // summary: Databricks
 				a.readThinking(c, m.Val)
 			}
 		}
@@ -433,6 +441,10 @@ func (a *answer) setRole(c *choice, val []byte) {
 	}
 }
 
+func (a *answer) has(index int) bool {
+	return slices.ContainsFunc(a.choices, func(c *choice) bool { return c.index == index })
+}
+
 // choice returns the choice of that index, a new one if need be; nil when there
 // are too many.
 func (a *answer) choice(index int) *choice {
@@ -455,6 +467,21 @@ func (a *answer) choice(index int) *choice {
 	a.choices = append(a.choices, c)
 	slices.SortStableFunc(a.choices, func(x, y *choice) int { return x.index - y.index })
 	return c
+}
+
+// said says that a choice has something in it.
+func (a *answer) said() bool {
+	for _, c := range a.choices {
+		if len(c.finish)+len(c.calls)+len(c.blobs) > 0 || c.function != nil || c.sound > 0 {
+			return true
+		}
+		for i := range c.texts {
+			if c.texts[i].Seen > 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // unfinished says that a choice has not told why it ended.

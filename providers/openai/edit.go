@@ -22,7 +22,7 @@ const firstVersionWithAsk = "2024-09-01"
 // WantsBody says whether Edit may have something to insert into the body of a
 // request: a POST for a chat or text completion.
 func (Dialect) WantsBody(method, target string) bool {
-	if e, _ := find(method, target); e != chat && e != completions {
+	if e, _ := find(method, target); method != "POST" || e != chat && e != completions {
 		return false
 	}
 	_, query, _ := strings.Cut(target, "?")

@@ -36,12 +36,15 @@ var endpoints = []struct {
 	operation    string // telemetry reference, section 1.1; "" where no model works
 }{
 	{"POST", "chat/completions", chat, "chat"},
-	{"POST", "v1/chat", chat, "chat"},                                  // Writer
-	{"POST", "agents/completions", chat, "chat"},                       // Mistral
-	{"POST", "publishers/mistralai/models/*:rawPredict", chat, "chat"}, // on Vertex
-	{"POST", "publishers/mistralai/models/*:streamRawPredict", chat, "chat"},
+	{"POST", "v1/chat", chat, "chat"},                          // Writer
+	{"POST", "agents/completions", chat, "chat"},               // Mistral
+	{"POST", "publishers/*/models/*:rawPredict", chat, "chat"}, // on Vertex: Mistral, AI21
+	{"POST", "publishers/*/models/*:streamRawPredict", chat, "chat"},
+	{"GET", "chat/deferred-completion/*", chat, "chat"}, // xAI
 	{"POST", "completions", completions, "text_completion"},
 	{"POST", "embeddings", embeddings, "embeddings"},
+	{"POST", "*embeddings", embeddings, "embeddings"},  // of Voyage: multimodalembeddings, contextualizedembeddings
+	{"POST", "multi-vector", embeddings, "embeddings"}, // Jina
 
 	{"POST", "responses", responses, "chat"},
 	{"POST", "responses/compact", responses, "compaction"},

@@ -84,6 +84,9 @@ func (r *Reader) fillUsage(c *llm.Call, x *llm.Exchange, texts *jsonwalk.Texts) 
 			c.Usage.Source = llm.UsagePartial
 		}
 	}
+	if ok && x.Method == "GET" { // of a chat that was left to be fetched, as often as one likes
+		c.UsageOf = c.ResponseID
+	}
 	c.UsageRaw = texts.Keep(raw)
 	if c.Usage.Tier = jsonwalk.WordOf(a.tier); c.Usage.Tier == "" && len(raw) > 0 {
 		c.Usage.Tier = jsonwalk.Word(jsonwalk.Member(raw, "service_tier")) // Mistral

@@ -85,14 +85,39 @@ func (r *Reader) Finish(c *llm.Call, x *llm.Exchange) error {
 		r.answer.unreadable = before // cut inside an event: the end says so already
 	}
 	if r.stream() {
+		r.settleEndpoint(c, x)
 		r.finishStream(c, x)
 		r.fill(c, x, nil)
 		return nil
 	}
 	data, tail, gap := r.body.Whole()
 	r.finishPlain(c, x, data, tail, gap)
+	r.settleEndpoint(c, x)
 	r.fill(c, x, data)
 	return nil
+}
+
+// settleEndpoint decides by its shape what the answer of an endpoint is that nobody
+// listed (wire reference, section 1): choices that say something, beside the model or
+// the usage, are what a model wrote. Its request is then read as that of a chat. What is
+// only asked for once more, by GET, stays what it is.
+func (r *Reader) settleEndpoint(c *llm.Call, x *llm.Exchange) {
+	a := &r.answer
+	if r.endpoint != other || x.Method != "POST" || x.Status >= 300 || len(a.model) == 0 && len(a.usage) == 0 || !a.said() {
+		return
+	}
+	r.endpoint = chat
+	a.bare = a.bare || x.Ended == llm.EndComplete // nobody knows whether it has an end mark
+	c.Kind, c.Operation = llm.KindLLM, "chat"
+	if a.texts && !a.messages {
+		r.endpoint, c.Operation = completions, "text_completion"
+	}
+	problems := len(c.Problems)
+	if err := readBody(c, x, r.endpoint); err != nil {
+		c.Problems = append(c.Problems[:problems], err.Error())
+		return
+	}
+	c.Problems = c.Problems[:problems] // told before
 }
 
 // finishStream ends the reading of an event stream.
@@ -147,7 +172,16 @@ type vectors struct {
 
 func (v *vectors) read(answer []byte) {
 	for e := jsonwalk.Array(jsonwalk.Member(answer, "data")); e.Next(); {
+		if list := jsonwalk.Member(e.Val, "data"); len(list) > 0 && list[0] == '[' { // a list for each document
+			v.read(e.Val)
+			continue
+		}
 		val := jsonwalk.Member(e.Val, "embedding")
+		if val == nil { // a vector for each token
+			in := jsonwalk.Array(jsonwalk.Member(e.Val, "embeddings"))
+			in.Next()
+			val = in.Val
+		}
 		if len(val) < 2 || val[len(val)-1] != ']' && val[len(val)-1] != '"' {
 			continue // cut off, or none
 		}

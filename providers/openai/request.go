@@ -94,7 +94,7 @@ func (q *request) member(key []byte, cur *jsonwalk.Cursor) {
 	switch string(key) {
 	case "messages":
 		c.Input = q.prompt.messages(cur)
-	case "prompt", "input":
+	case "prompt", "input", "inputs":
 		c.Input = append(c.Input, q.prompt.prompts(cur)...)
 	case "tools":
 		c.Tools = append(c.Tools, readTools(cur.Value())...)

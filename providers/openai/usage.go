@@ -275,6 +275,10 @@ func (r *report) settle() {
 	case extra == reasoning+audio:
 		r.output, r.input = r.output+reasoning, r.input+audio
 		return
+	case r.audioSeconds > 0 && r.audioIn < 0: // Mistral: what was heard is told in seconds, and in the total
+		r.audioIn = extra
+		r.input += extra
+		return
 	case r.reasoning < 0 && r.audioIn < 0: // Gemini's copy: thoughts in the total only
 		r.reasoning = extra
 		r.output += extra
