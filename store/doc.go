@@ -28,7 +28,8 @@
 // instruction is a piece, known by the SHA-256 of its fields; a call holds the
 // numbers of its pieces, and only pieces that the day has not seen are written, those
 // of some calls compressed together. Which pieces are known is kept in memory: a miss
-// costs space and nothing else.
+// costs space and nothing else. What the last call of a conversation said is kept too,
+// up to 8 MB of text, and compared first: only what is new is hashed.
 //
 // A store is written to by one program. Others may read it at the same time.
 package store

@@ -20,6 +20,7 @@ const largePiece = 128 << 10
 // the next, and is used by one goroutine.
 type speaker struct {
 	known *known
+	heard heard
 	enc   callrecord.Encoder
 	hash  hasher
 
@@ -86,14 +87,18 @@ func (s *speaker) split(c *llm.Call) error {
 		}
 		s.list[to] = append(s.list[to], id)
 	}
-	for i := range c.System {
+	t := s.heard.of(c)
+	s.list[secSystem] = append(s.list[secSystem], t.system.again(c.System, samePart)...)
+	s.list[secTools] = append(s.list[secTools], t.tools.again(c.Tools, sameTool)...)
+	s.list[secInput] = append(s.list[secInput], t.input.again(c.Input, sameMessage)...)
+	for i := len(t.system.said); i < len(c.System); i++ {
 		part := c.System[i : i+1]
 		add(secSystem, s.hash.list(part), func(b *bytes.Buffer) error { return s.enc.Parts(b, part) })
 	}
-	for i := range c.Tools {
+	for i := len(t.tools.said); i < len(c.Tools); i++ {
 		add(secTools, s.hash.tool(&c.Tools[i]), func(b *bytes.Buffer) error { return s.enc.Tool(b, &c.Tools[i]) })
 	}
-	for i := range c.Input {
+	for i := len(t.input.said); i < len(c.Input); i++ {
 		add(secInput, s.hash.message(&c.Input[i]), func(b *bytes.Buffer) error { return s.enc.Message(b, &c.Input[i]) })
 	}
 	for i := range c.Output {
@@ -117,7 +122,11 @@ func (s *speaker) split(c *llm.Call) error {
 		flags := fmt.Sprint(c.Raw.RequestCut, c.Raw.ResponseCut, c.Raw.RequestRedacted, c.Raw.ResponseRedacted)
 		add(secRaw, s.hash.plain(pieceFlags, flags), func(b *bytes.Buffer) error { return s.enc.RawFlags(b, *c.Raw) })
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	s.heard.keep(t, c, &s.list)
+	return nil
 }
 
 func hasParts(r *llm.Run) bool {

@@ -130,3 +130,23 @@ func FuzzBlock(f *testing.F) {
 		}
 	})
 }
+
+// A message that differs in any field is another one.
+func TestSameMessage(t *testing.T) {
+	typ := reflect.TypeFor[llm.Message]()
+	for i := range typ.NumField() {
+		var a, b llm.Message
+		switch f := reflect.ValueOf(&a).Elem().Field(i); f.Kind() {
+		case reflect.String:
+			f.SetString("x")
+		case reflect.Slice:
+			f.Set(reflect.MakeSlice(f.Type(), 1, 1))
+		default:
+			t.Fatalf("teach sameMessage and the test about %s", typ.Field(i).Name)
+		}
+		own, _ := cloneMessage(a)
+		if sameMessage(&a, &b) || !sameMessage(&a, &a) || !sameMessage(&a, &own) {
+			t.Errorf("%s is not compared, or not copied", typ.Field(i).Name)
+		}
+	}
+}
