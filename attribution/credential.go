@@ -58,8 +58,8 @@ func (ks keys) identify(to *llm.Attribution, found []match, target string) (key 
 	}
 	for _, gateway := range [...]bool{false, true} {
 		for _, m := range found {
-			if m.row != generic && headers[m.row].use == useCredential && headers[m.row].strip == gateway {
-				see(token(m.value))
+			if m.row != generic && headers[m.row].strip == gateway {
+				m.credentials(see)
 			}
 		}
 		if !gateway {
@@ -70,7 +70,7 @@ func (ks keys) identify(to *llm.Attribution, found []match, target string) (key 
 }
 
 // Credentials returns the tokens of every credential in the fields and the target of a
-// request. The caller keeps them no longer than the exchange.
+// request, cookies among them. The caller keeps them no longer than the exchange.
 func Credentials(fields llm.Header, target string) (all []string) {
 	see := func(credential string) {
 		if credential != "" {
@@ -79,12 +79,26 @@ func Credentials(fields llm.Header, target string) (all []string) {
 	}
 	var room [32]match
 	for _, m := range matches(room[:0], fields) {
-		if m.row != generic && headers[m.row].use == useCredential {
-			see(token(m.value))
+		if m.row == generic {
+			continue
+		}
+		m.credentials(see)
+		if headers[m.row].use == useCookies {
+			cookies(m.value, see)
 		}
 	}
 	inTarget(target, see)
 	return all
+}
+
+// credentials shows those in a header that tell whose call it is.
+func (m match) credentials(see func(string)) {
+	switch headers[m.row].use {
+	case useCredential:
+		see(token(m.value))
+	case useProtocols:
+		protocols(m.value, see)
+	}
 }
 
 // token returns the credential in the value of an authorization field: what

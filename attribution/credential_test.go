@@ -2,6 +2,7 @@ package attribution_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -120,4 +121,54 @@ func TestCredentialsStayInside(t *testing.T) {
 	if err != nil || strings.Contains(string(text), secret) || c.Attribution.Key == "" {
 		t.Errorf("%s (%v)", text, err)
 	}
+}
+
+// Where a browser puts a credential: a WebSocket has no other header for it.
+func TestCredentialsOfBrowsers(t *testing.T) {
+	f := func(line string, want ...string) {
+		t.Helper()
+		if got := attribution.Credentials(head(line), "/v1/realtime"); !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", line, got, want)
+		}
+	}
+	f("Sec-WebSocket-Protocol: realtime, openai-insecure-api-key.ab-1.c_2, openai-beta.realtime-v1", "ab-1.c_2")
+	f("sec-websocket-protocol:openai-insecure-api-key.k1,openai-organization.org-1,openai-project.proj-1", "k1")
+	f("Sec-WebSocket-Protocol: token, 0123abcd", "0123abcd")
+	f("Sec-WebSocket-Protocol: v1, Bearer, t.o.k", "t.o.k")
+	f("Sec-WebSocket-Protocol: realtime, graphql-ws, openai-beta.realtime-v1")
+	f("Sec-WebSocket-Protocol: token")
+	f("Sec-WebSocket-Protocol: openai-insecure-api-key., ,")
+
+	f("Cookie: session=plain-1; theme=dark; connect.sid=s%3Aab.c; __cf_bm=x.1-1.0", "plain-1", "s%3Aab.c", "s:ab.c", "x.1-1.0")
+	f(`Cookie: a="Zq8Wm3Xr5Tn7"; b=0af7651916cd43dd8448; c=s3cr3t-pudding`, "Zq8Wm3Xr5Tn7", "0af7651916cd43dd8448", "s3cr3t-pudding")
+	f("Cookie: model=gpt-4o-mini-2024-07-18; also=claude-3-5-sonnet-20241022; and=Meta-Llama-3.1-8B-Instruct; x=mixtral-8x7b; since=2026-11-21T09:30:00Z; lang=en-US; n=12345678901234567890123; =; ;")
+	f("Cookie: "+strings.Repeat("session=a;", 10_000), slices.Repeat([]string{"a"}, 32)...)
+	f("Sec-WebSocket-Protocol: "+strings.Repeat("token.a,", 10_000), slices.Repeat([]string{"a"}, 32)...)
+
+	// The key of a WebSocket tells whose call it is, a cookie does not.
+	ex := request("Sec-WebSocket-Protocol: realtime, openai-insecure-api-key.mine", "Cookie: session=abc")
+	if c := attribute(attribution.Config{Keys: map[string]attribution.Key{fingerprint("mine")[:12]: {Team: "web"}}}, ex); c.Attribution.Key != fingerprint("mine")[:12] || c.Attribution.Team != "web" {
+		t.Errorf("%+v", c.Attribution)
+	}
+	if c := attribute(attribution.Config{}, request("Cookie: session=abc; api_key=abc")); c.Attribution.Key != "" {
+		t.Errorf("%+v", c.Attribution)
+	}
+}
+
+// However a header of a browser is made, its values are pieces of it.
+func FuzzCredentials(f *testing.F) {
+	f.Add("realtime, openai-insecure-api-key.ab, token, x", "session=a%20b; c=\"d\"")
+	f.Fuzz(func(t *testing.T, protocols, cookies string) {
+		if strings.ContainsAny(protocols+cookies, "\r\n") {
+			return
+		}
+		for _, c := range attribution.Credentials(head("Sec-WebSocket-Protocol: "+protocols), "/") {
+			if c == "" || !strings.Contains(protocols, c) {
+				t.Fatalf("%q in %q", c, protocols)
+			}
+		}
+		if n := len(attribution.Credentials(head("Cookie: "+cookies), "/")); n > 64 {
+			t.Fatalf("%d of %q", n, cookies)
+		}
+	})
 }

@@ -86,7 +86,7 @@ func checkDocumented(t *testing.T, name, uses, sent string) {
 	}
 	values := map[string]string{
 		"metadata": "k=v", "omit input": "true", "omit output": "true", "retry": "3", "attempt": "attempt=4", "content": "off",
-		"session, attribute": `{"session_id":"v"}`, "baggage": "session.id=v", "user agent": "claude-cli/1",
+		"subprotocol credential": "realtime, openai-insecure-api-key.v", "session, attribute": `{"session_id":"v"}`, "baggage": "session.id=v", "user agent": "claude-cli/1",
 	}
 	value, ok := values[uses]
 	if !ok {
@@ -120,7 +120,7 @@ func shows(c *llm.Call, use, header string) bool {
 		return pair(c, "k") == "v"
 	case "metadata pair":
 		return pair(c, "something") == "v"
-	case "credential":
+	case "credential", "subprotocol credential":
 		return a.Key == fingerprint("v")[:12]
 	case "content":
 		return c.Content == llm.ContentOff

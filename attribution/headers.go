@@ -6,6 +6,8 @@ type use uint8
 const (
 	useNothing    use = iota // known, and not read here
 	useCredential            // whose key it is: "<scheme> <token>", or the token alone
+	useProtocols             // of a WebSocket, where browsers have no other place for a key
+	useCookies               // never read; those that let somebody in are credentials
 	useTeam
 	useUser
 	useSession
@@ -57,6 +59,8 @@ var headers = []row{
 	{"x-api-key", useCredential, false},
 	{"api-key", useCredential, false},
 	{"x-goog-api-key", useCredential, false},
+	{"sec-websocket-protocol", useProtocols, false},
+	{"cookie", useCookies, false},
 
 	// Claude Code.
 	{"x-claude-code-session-id", useSession, false},

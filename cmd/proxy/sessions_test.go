@@ -42,6 +42,8 @@ type script struct {
 	piece    int
 	broken   bool // into frames, with a ping between
 	cut      int  // messages after which the provider is gone; 0 is never
+
+	fields string // more header lines of the caller
 }
 
 // frames are the bytes of a message on the wire.
@@ -173,7 +175,7 @@ func (p *program) converse(t *testing.T, with *speaker, row, target string, s sc
 	}
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(patience))
-	fmt.Fprintf(c, "GET /%s%s HTTP/1.1\r\nHost: p\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", row, target)
+	fmt.Fprintf(c, "GET /%s%s HTTP/1.1\r\nHost: p\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n", row, target, s.fields)
 	in := bufio.NewReader(c)
 	resp, err := http.ReadResponse(in, &http.Request{Method: "GET"})
 	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Sec-WebSocket-Accept") == "" {
