@@ -253,7 +253,7 @@ func callCommand(load func() (loaded, error)) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "call ID",
 		Short: "Show a call that was kept, with its messages, tools and cost",
-		Args:  cobra.ExactArgs(1),
+		Args:  oneArgument("the id of a call: the header x-spanwire-call-id of its answer, or the column ID of `calls`"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := load()
 			if err != nil {

@@ -48,6 +48,10 @@ func TestCommandLine(t *testing.T) {
 	f(false, "unknown command", "serv")
 	f(false, "nowhere", "--check", "--listen", "nowhere")
 	f(false, "log.level", "--check", "--log-level", "loud")
+	f(false, "runs explain CALL_ID: want one argument, the id of a call: the header x-spanwire-call-id", "runs", "explain")
+	f(false, "call ID: want one argument, the id of a call", "call")
+	f(false, "runs tree FILE: want one argument, a file of spans", "runs", "tree", "a", "b")
+	f(false, "prices of MODEL: want one argument, the name of a model", "prices", "of")
 	t.Setenv("SPANWIRE_CONFIG", bad)
 	f(false, `unknown key "lisen"`, "--check")
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/spanwire/spanwire/attribution"
 	"github.com/spanwire/spanwire/journal"
@@ -273,6 +274,11 @@ func defaultConfig() Config {
 type source struct {
 	file  string         // "" means defaultFile, if there is one
 	flags *pflag.FlagSet // flags named like keys; those that were given win
+
+	// only, when given, are the sections and keys of the first level that are read.
+	// Nothing is said of the others, nor of how keys go together: it is for commands that
+	// need a folder, and run where the variables of the whole are not set.
+	only []string
 }
 
 // loaded is a configuration as it was read.
@@ -287,7 +293,7 @@ type loaded struct {
 // the file, which wins over the defaults. All that is wrong is reported at once.
 func (s source) load() (loaded, error) {
 	out := loaded{Config: defaultConfig(), watch: newFileWatch(cmp.Or(s.file, defaultFile))}
-	all := leaves(reflect.ValueOf(&out.Config).Elem(), "")
+	all := slices.DeleteFunc(leaves(reflect.ValueOf(&out.Config).Elem(), ""), func(l leaf) bool { return !s.reads(l.key) })
 
 	v := viper.New()
 	for _, l := range all {
@@ -301,7 +307,7 @@ func (s source) load() (loaded, error) {
 			}
 		}
 	}
-	file, values, lines, err := readFile(s.file, all)
+	file, values, lines, err := s.readFile(all)
 	if err != nil {
 		return out, err
 	}
@@ -315,6 +321,9 @@ func (s source) load() (loaded, error) {
 			errs = append(errs, err)
 		}
 	}
+	if s.only != nil {
+		return out, errors.Join(errs...)
+	}
 	for _, name := range unknownEnv(os.Environ(), all) {
 		out.warnings = append(out.warnings, fmt.Sprintf("environment variable %s names no key of the configuration", name))
 	}
@@ -323,6 +332,12 @@ func (s source) load() (loaded, error) {
 		errs = append(errs, out.validate())
 	}
 	return out, errors.Join(errs...)
+}
+
+// reads says whether a key is read.
+func (s source) reads(key string) bool {
+	first, _, _ := strings.Cut(key, ".")
+	return s.only == nil || slices.Contains(s.only, first)
 }
 
 // given wraps a value of the file on its way through viper, which would lower
@@ -359,8 +374,8 @@ func (s source) set(l leaf, value any, file string, lines map[string]int) error 
 }
 
 // readFile reads the file into nested maps of given values, and the line of each key.
-func readFile(name string, all []leaf) (read string, values map[string]any, lines map[string]int, err error) {
-	asked := name != ""
+func (s source) readFile(all []leaf) (read string, values map[string]any, lines map[string]int, err error) {
+	name, asked := s.file, s.file != ""
 	if !asked {
 		name = defaultFile
 	}
@@ -376,7 +391,7 @@ func readFile(name string, all []leaf) (read string, values map[string]any, line
 		return name, nil, nil, err
 	}
 	r := reader{file: name, lines: make(map[string]int)}
-	tree := r.value(root, reflect.TypeFor[Config](), "")
+	tree := r.value(s.narrow(root), reflect.TypeFor[Config](), "")
 	if r.errs != nil {
 		return name, nil, nil, errors.Join(r.errs...)
 	}
@@ -387,6 +402,21 @@ func readFile(name string, all []leaf) (read string, values map[string]any, line
 		}
 	}
 	return name, values, r.lines, nil
+}
+
+// narrow returns the keys of a file that are read.
+func (s source) narrow(root *yaml.Node) *yaml.Node {
+	if s.only == nil {
+		return root
+	}
+	part := *root
+	part.Content = nil
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		if s.reads(root.Content[i].Value) {
+			part.Content = append(part.Content, root.Content[i], root.Content[i+1])
+		}
+	}
+	return &part
 }
 
 // lookup returns what a tree of maps holds at a path.

@@ -52,7 +52,7 @@ func empty(v reflect.Value) bool {
 func TestReferenceHasEveryKey(t *testing.T) {
 	var c Config
 	all := leaves(reflect.ValueOf(&c).Elem(), "")
-	_, values, lines, err := readFile(referenceFile, all)
+	_, values, lines, err := source{file: referenceFile}.readFile(all)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -97,6 +98,10 @@ Start it, then point a client at it: export OPENAI_BASE_URL=http://localhost:808
 	root.Flags().BoolVar(&once, "demo-once", false, "with --demo: exit when the agent is done")
 
 	load := func() (loaded, error) { return source{file: file, flags: flags}.load() }
+	only := func(keys ...string) func() (loaded, error) {
+		return func() (loaded, error) { return source{file: file, flags: flags, only: keys}.load() }
+	}
+	kept := only("data_dir", "journal", "audit", "encryption") // where calls are kept, and what opens them
 	root.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := load()
 		if err != nil {
@@ -130,14 +135,25 @@ none of it is kept or exported.`,
 		Short: "Ask the Spanwire that runs here whether it is ready",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := load()
+			cfg, err := only("admin")()
 			if err != nil {
 				return err
 			}
 			return healthcheck(cmd.Context(), cfg.Admin)
 		},
-	}, auditCommand(load), pricesCommand(load), callsCommand(load), callCommand(load), storeCommand(load), backupCommand(load), repriceCommand(load), runsCommand(load, s))
+	}, auditCommand(kept), pricesCommand(load), callsCommand(kept), callCommand(kept), storeCommand(kept), backupCommand(kept), repriceCommand(load), runsCommand(only("admin"), s))
 	return root
+}
+
+// oneArgument asks for one, and says what it is when it is not given.
+func oneArgument(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 1 {
+			return nil
+		}
+		path, _, _ := strings.Cut(cmd.UseLine(), " [flags]")
+		return fmt.Errorf("%s: want one argument, %s; there are %d", path, what, len(args))
+	}
 }
 
 // longVersion adds the commit that Go knows of to a version that was not set.

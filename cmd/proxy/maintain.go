@@ -94,7 +94,7 @@ func backupCommand(load func() (loaded, error)) *cobra.Command {
 A running Spanwire need not be stopped. To restore it, stop Spanwire and put the copy in
 the place of data_dir. The journal is not part of it: what the store does not have yet,
 and an audit trail, are copied as files while Spanwire is stopped.`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArgument("the folder to copy to"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := openReader(load, dir)
 			if err != nil {

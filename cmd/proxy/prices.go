@@ -76,7 +76,7 @@ func diffPricesCommand(load func() (loaded, error)) *cobra.Command {
 	return &cobra.Command{
 		Use:   "diff FILE",
 		Short: "Show what is different in FILE from the table in use",
-		Args:  cobra.ExactArgs(1),
+		Args:  oneArgument("the file of the other table"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := load()
 			if err != nil {
@@ -109,7 +109,7 @@ func importPricesCommand(load func() (loaded, error)) *cobra.Command {
 over the table in use and shows every price that would change. Nothing is written
 without --write, and never over FILE. Rows that cannot be taken are listed with the
 reason. Use the written table with pricing.file.`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArgument("the file of the price list"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Format = from
 			opts.What = fmt.Sprintf("%s, imported from %s", from, baseName(args[0]))
@@ -220,7 +220,7 @@ func showPricesCommand(load func() (loaded, error)) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "of MODEL",
 		Short: "Show what a model costs, and where the price is from",
-		Args:  cobra.ExactArgs(1),
+		Args:  oneArgument("the name of a model"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := load()
 			if err != nil {

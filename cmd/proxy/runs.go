@@ -51,7 +51,7 @@ func runsCommand(load func() (loaded, error), s settings) *cobra.Command {
 		Short: "Show the spans of a file as trees",
 		Long: `tree reads a file that an exporter of type file wrote (tracing.exporters), or standard
 input for -, and shows the spans as trees: runs, calls, tools with arguments and results.`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArgument("a file of spans, or - for standard input"),
 		RunE: func(_ *cobra.Command, args []string) error { return printTrees(s.stdout, args[0], stable) },
 	}
 	tree.Flags().BoolVar(&stable, "stable", false, "leave out what differs each time: durations, tokens, cost")
@@ -61,7 +61,7 @@ input for -, and shows the spans as trees: runs, calls, tools with arguments and
 		Long: `explain asks the Spanwire that runs here, by its admin address, why a call (its
 x-spanwire-call-id) goes on from another one or from none: which calls were looked at,
 what the evidence was, which guards spoke against them.`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArgument("the id of a call: the header x-spanwire-call-id of its answer, or the column ID of `calls`"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := load()
 			if err != nil {
