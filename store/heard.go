@@ -14,6 +14,7 @@ import (
 type heard struct {
 	young, old map[talkKey]*talk
 	bytes      int // of the texts in young
+	none       talk
 }
 
 const (
@@ -32,14 +33,14 @@ type talkKey struct {
 // is not worth keeping.
 func (h *heard) of(c *llm.Call) *talk {
 	if len(c.System)+len(c.Tools)+len(c.Input) < longTalk {
-		return &talk{}
+		return h.short()
 	}
 	k := talkKey{c.Attribution.Session, c.Model(), len(c.Tools)}
 	if c.Run != nil && c.Run.Session != "" {
 		k.session = c.Run.Session
 	}
 	if k.session == "" {
-		return &talk{}
+		return h.short()
 	}
 	t, ok := h.young[k]
 	if ok {
@@ -52,6 +53,12 @@ func (h *heard) of(c *llm.Call) *talk {
 		t = &talk{key: k}
 	}
 	return t
+}
+
+// short returns a conversation of which nothing is known.
+func (h *heard) short() *talk {
+	h.none = talk{}
+	return &h.none
 }
 
 // keep puts back a conversation after its call, whose pieces are in list.

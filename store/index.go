@@ -19,12 +19,13 @@ import (
 const ftsSchema = `
 CREATE TABLE info (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5 (text, content='', detail=none, columnsize=0, tokenize="unicode61 remove_diacritics 2");
+INSERT INTO words (words, rank) VALUES ('automerge', 8);
 `
 
 const (
 	mostIndexed = 256 << 10 // of the text of a call
 	mostWord    = 64        // bytes; what is longer is base64 or the like
-	indexBatch  = 128       // calls that are indexed at once
+	indexBatch  = 512       // calls that are indexed at once
 	indexTime   = time.Second
 )
 
@@ -41,14 +42,37 @@ func (s *Store) index(ctx context.Context) {
 	for _, day := range days[max(len(days)-2, 0):] {
 		behind[day] = true
 	}
+	// Opening and closing a file takes longer than to index some calls: those of the days
+	// that are written to stay open.
+	files := map[string]*sqlite.Conn{}
+	shut := func(day string) {
+		if f := files[day]; f != nil {
+			if err := f.Close(); err != nil {
+				s.log.Warn("close the full text of a day", "day", day, "error", err)
+			}
+		}
+		delete(files, day)
+	}
+	defer func() {
+		for day := range files {
+			shut(day)
+		}
+	}()
 	for {
+		written := map[string]bool{}
 		s.mu.Lock()
 		for _, w := range s.days {
-			behind[w.name] = true
+			written[w.name], behind[w.name] = true, true
 		}
 		s.mu.Unlock()
 		for day := range behind {
-			err := s.indexDay(ctx, day)
+			fts, err := s.openText(day, files[day])
+			if files[day] = fts; err == nil {
+				err = s.indexDay(ctx, day, fts)
+			}
+			if err != nil || !written[day] {
+				shut(day)
+			}
 			if ctx.Err() != nil {
 				return
 			}
@@ -56,6 +80,11 @@ func (s *Store) index(ctx context.Context) {
 				s.log.Error("index a day of the store", "day", day, "error", err)
 			}
 			delete(behind, day)
+		}
+		for day := range files {
+			if !written[day] {
+				shut(day)
+			}
 		}
 		select {
 		case <-s.wake:
@@ -87,22 +116,37 @@ func (s *Store) Index(ctx context.Context) error {
 		return err
 	}
 	for _, day := range days {
-		if err := s.indexDay(ctx, day); err != nil && !errors.Is(err, os.ErrNotExist) {
+		fts, err := s.openText(day, nil)
+		if err == nil {
+			err = errors.Join(s.indexDay(ctx, day, fts), fts.Close())
+		}
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("index %s: %w", day, err)
 		}
 	}
 	return nil
 }
 
-func (s *Store) indexDay(ctx context.Context, day string) error {
-	if _, err := os.Stat(s.path(day, bodiesSuffix)); err != nil {
-		return err
-	}
-	fts, err := openWriter(s.path(day, ftsSuffix), callsPage, ftsSchema)
+// openText opens the full text of a day of which bodies are kept. open is what is open
+// of it, or nil: it is used as long as its file is there.
+func (s *Store) openText(day string, open *sqlite.Conn) (*sqlite.Conn, error) {
+	_, err := os.Stat(s.path(day, bodiesSuffix))
 	if err != nil {
-		return err
+		return open, err
 	}
-	defer fts.Close()
+	path := s.path(day, ftsSuffix)
+	if open != nil {
+		if _, err := os.Stat(path); err == nil {
+			return open, nil
+		}
+		if err := open.Close(); err != nil {
+			return nil, err
+		}
+	}
+	return openWriter(path, callsPage, ftsSchema)
+}
+
+func (s *Store) indexDay(ctx context.Context, day string, fts *sqlite.Conn) error {
 	for {
 		began := time.Now()
 		n, err := s.indexSome(ctx, day, fts)
@@ -134,22 +178,18 @@ func (s *Store) indexSome(ctx context.Context, day string, fts *sqlite.Conn) (n 
 		}
 		s.counts.lag.Store(max(most-done, 0))
 		b := newBodies(conn, day, nil)
-		var ns []int64
-		err = query(conn, "SELECT n FROM said WHERE n > ? ORDER BY n LIMIT ?", func(st *sqlite.Stmt) error {
-			ns = append(ns, st.ColumnInt64(0))
-			return nil
-		}, done, indexBatch)
-		for _, n := range ns {
+		return query(conn, "SELECT n, manifest FROM said WHERE n > ? ORDER BY n LIMIT ?", func(st *sqlite.Stmt) error {
+			last = st.ColumnInt64(0)
+			m, err := readManifest(column(st, 1))
 			if err != nil {
 				return err
 			}
-			last = n
-			var t string
-			if t, err = b.fresh(n); err == nil && t != "" {
-				texts = append(texts, text{n, searchable(t)})
+			t, err := b.fresh(last, &m)
+			if err == nil && t != "" {
+				texts = append(texts, text{last, searchable(t)})
 			}
-		}
-		return err
+			return err
+		}, done, indexBatch)
 	})
 	if err != nil || last == done {
 		return 0, err
@@ -168,12 +208,8 @@ func (s *Store) indexSome(ctx context.Context, day string, fts *sqlite.Conn) (n 
 	return int(last - done), err
 }
 
-// fresh returns the text that was new with a call.
-func (b *bodies) fresh(n int64) (string, error) {
-	m, _, err := b.manifest(n)
-	if err != nil {
-		return "", err
-	}
+// fresh returns the text that was new with a call of that number.
+func (b *bodies) fresh(n int64, m *manifest) (string, error) {
 	var c llm.Call
 	for s, ids := range m {
 		for i, id := range ids {
@@ -221,7 +257,11 @@ func searchable(s string) string {
 	var b strings.Builder
 	b.Grow(len(s))
 	for word := range strings.FieldsFuncSeq(s, func(r rune) bool { return r <= ' ' || r == '"' || r == '\\' || r == ',' }) {
-		if len(word) > mostWord && !strings.ContainsAny(word, "/.-_:;()[]{}=<>") && ascii(word) {
+		if ascii(word) {
+			if len(word) <= mostWord || strings.ContainsAny(word, "/.-_:;()[]{}=<>") {
+				b.WriteString(word)
+				b.WriteByte(' ')
+			}
 			continue
 		}
 		for _, r := range word {

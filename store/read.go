@@ -190,13 +190,18 @@ func (b *bodies) give(n int64, c *llm.Call) error {
 func (b *bodies) manifest(n int64) (m manifest, ok bool, err error) {
 	err = query(b.conn, "SELECT manifest FROM said WHERE n = ?", func(st *sqlite.Stmt) error {
 		ok = true
-		plain, err := expandSmall(column(st, 0))
-		if err == nil {
-			m, err = decodeManifest(plain)
-		}
+		m, err = readManifest(column(st, 0))
 		return err
 	}, n)
 	return m, ok, err
+}
+
+func readManifest(squeezed []byte) (manifest, error) {
+	plain, err := expandSmall(squeezed)
+	if err != nil {
+		return manifest{}, err
+	}
+	return decodeManifest(plain)
 }
 
 // put adds one piece to c.

@@ -163,7 +163,11 @@ func (l *listing) together(ctx context.Context, found []int64, phrases []string)
 	err = l.r.withBodies(ctx, l.day, func(c *sqlite.Conn) error {
 		b := newBodies(c, l.day, l.r.seal)
 		for _, n := range found {
-			text, err := b.fresh(n)
+			m, _, err := b.manifest(n)
+			if err != nil {
+				return err
+			}
+			text, err := b.fresh(n, &m)
 			if err != nil {
 				return err
 			}
