@@ -23,6 +23,8 @@ type book struct {
 	// order is that in which runs began, for when there are too many.
 	order []*entry
 
+	sessions sessions
+
 	ended, early, late int64
 }
 
@@ -34,17 +36,15 @@ type entry struct {
 	of      *run
 	pending int // calls that were placed and did not come yet
 
-	start, end    time.Time // of the first call; of the last
-	waits         bool      // the last one asked for something, or failed
-	last          time.Time // end of the last one placed
-	calls, failed int64
-	tools         int64
-	input, output int64
-	untold        int64 // calls whose tokens are not known
-	costs         llm.Costs
-	unpriced      int64
-	models        []string
-	turns         int
+	start, end time.Time // of the first call; of the last
+	waits      bool      // the last one asked for something, or failed
+	last       time.Time // end of the last one placed
+	sums       sums
+	tools      int64
+	models     []string
+	turns      int
+	context    llm.Count // input tokens of the last call
+	session    *standing // nil when it is not known
 
 	who              llm.Attribution // of the first call
 	agent            string
@@ -56,16 +56,21 @@ type entry struct {
 }
 
 func newBook(cfg Config) *book {
-	return &book{cfg: cfg, max: cfg.MaxBytes / bookShare, open: map[string]*entry{}, rest: map[string]*entry{}}
+	share := cfg.MaxBytes / bookShare
+	return &book{cfg: cfg, max: share - share/sessionShare, sessions: newSessions(share / sessionShare), open: map[string]*entry{}, rest: map[string]*entry{}}
 }
 
-// placed announces a call that will come.
-func (b *book) placed(of *run, c *llm.Call, waits bool) {
+// placed announces a call that will come. in is the key of its session, which may be
+// one that begins.
+func (b *book) placed(of *run, c *llm.Call, waits bool, in digest, begins bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s := b.sessions.placed(in, c.ID, begins); c.ID == of.id {
+		of.begun(s, c)
+	}
 	if !of.own {
 		return
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	e := b.open[of.id]
 	if e == nil {
 		if e = b.rest[of.id]; e != nil {
@@ -96,11 +101,15 @@ func (b *book) resize(e *entry, size int64) {
 
 // came adds up a call, as it goes to those who keep it.
 func (b *book) came(c *llm.Call) {
-	if c.Run == nil || c.Run.Root == (llm.SpanRef{}) {
+	if c.Run == nil {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	in := b.sessions.came(c)
+	if c.Run.Root == (llm.SpanRef{}) {
+		return
+	}
 	e := b.open[c.Run.ID]
 	if e == nil {
 		return // it was too old to wait for
@@ -113,27 +122,19 @@ func (b *book) came(c *llm.Call) {
 	if !c.End.Before(e.end) {
 		e.end, e.errorType = c.End, c.ErrorType
 		e.closing = texts(c.Output)
+		e.context.N, e.context.Known = c.Usage.Input()
+	}
+	switch {
+	case in == nil: // forgotten, or never known: what the run has is out of date
+		e.session = nil
+	case in == e.of.in:
+		e.session = in.standing()
 	}
 	b.resize(e, entrySize+textSize(e.opening)+textSize(e.closing))
 }
 
 func (e *entry) sum(c *llm.Call) {
-	e.calls++
-	if c.ErrorType != "" {
-		e.failed++
-	}
-	in, known := c.Usage.Input()
-	out, told := c.Usage.Output()
-	e.input += in
-	e.output += out
-	if !known && !told {
-		e.untold++
-	}
-	if c.Cost.Known() {
-		e.costs.Add(c.Cost.Money())
-	} else {
-		e.unpriced++
-	}
+	e.sums.add(c)
 	const most = 8
 	if m := c.Model(); m != "" && len(e.models) < most && !slices.Contains(e.models, m) {
 		e.models = append(e.models, strings.Clone(m))
@@ -225,7 +226,7 @@ func (b *book) count(s *Stats) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s.RunsEnded, s.RunsEarly, s.RunsLate = b.ended, b.early, b.late
-	s.RunsOpen, s.RunBytes = len(b.open), b.bytes
+	s.RunsOpen, s.RunBytes, s.ForgottenSessions = len(b.open), b.bytes+b.sessions.bytes(), b.sessions.forgotten
 }
 
 // due returns the runs that have ended at a time, or all that there are.
@@ -237,7 +238,7 @@ func (b *book) due(now time.Time, all bool) (calls []*llm.Call) {
 		if e.waits {
 			patience = b.cfg.Idle
 		}
-		if e.calls == 0 || !all && (e.pending > 0 || now.Sub(e.last) < patience) {
+		if e.sums.calls == 0 || !all && (e.pending > 0 || now.Sub(e.last) < patience) {
 			continue
 		}
 		calls = append(calls, b.close(id, e))
@@ -245,8 +246,8 @@ func (b *book) due(now time.Time, all bool) (calls []*llm.Call) {
 	kept := b.order[:0]
 	for _, e := range b.order {
 		old := now.Sub(e.last) > b.cfg.MaxAge
-		if old || b.bytes > b.max && e.pending == 0 && e.calls > 0 {
-			if _, ok := b.open[e.of.id]; ok && e.calls > 0 {
+		if old || b.bytes > b.max && e.pending == 0 && e.sums.calls > 0 {
+			if _, ok := b.open[e.of.id]; ok && e.sums.calls > 0 {
 				b.early++
 				calls = append(calls, b.close(e.of.id, e))
 			}
@@ -284,39 +285,32 @@ func (e *entry) call() *llm.Call {
 		Attribution: e.who, Run: &r, Content: e.content, Input: e.opening, Output: e.closing,
 	}
 	c.Attribution.Agent = e.agent
-	c.SetAttr("spanwire.run.calls", e.calls)
-	if e.failed > 0 {
-		c.SetAttr("spanwire.run.calls.failed", e.failed)
-	}
+	e.sums.setAttrs(c, "spanwire.run")
 	if e.tools > 0 {
 		c.SetAttr("spanwire.run.tools", e.tools)
-	}
-	if e.untold < e.calls {
-		c.SetAttr("spanwire.run.usage.input_tokens", e.input)
-		c.SetAttr("spanwire.run.usage.output_tokens", e.output)
-	}
-	if e.untold > 0 {
-		c.SetAttr("spanwire.run.usage.unknown", e.untold)
-	}
-	switch {
-	case e.unpriced == e.calls:
-	case len(e.costs) != 1: // no amount is the sum of several currencies
-		each := make([]string, len(e.costs))
-		for i, m := range e.costs {
-			each[i] = m.Amount.String() + " " + m.Currency.String()
-		}
-		c.SetAttr("spanwire.run.costs", each)
-	case e.costs[0].Currency == llm.USD:
-		c.SetAttr("spanwire.run.cost.usd", e.costs[0].Amount.String())
-	default:
-		c.SetAttr("spanwire.run.cost.total", e.costs[0].Amount.String())
-		c.SetAttr("spanwire.run.cost.currency", e.costs[0].Currency.String())
-	}
-	if e.unpriced > 0 {
-		c.SetAttr("spanwire.run.cost.unknown", e.unpriced)
 	}
 	if len(e.models) > 0 {
 		c.SetAttr("spanwire.run.models", slices.Clone(e.models))
 	}
+	e.setSession(c)
 	return c
+}
+
+// setSession tells how the session stood by the end of the run. They are no usage:
+// the same tokens are in every run of it. A sub-agent's run is a part of another.
+func (e *entry) setSession(c *llm.Call) {
+	if e.first.ByCall != "" {
+		return
+	}
+	if e.context.Known {
+		c.SetAttr("spanwire.run.context.input_tokens", e.context.N)
+	}
+	if e.session == nil {
+		return
+	}
+	c.SetAttr("spanwire.session.start", e.session.start.UTC().Format(time.RFC3339Nano))
+	if e.of.nth > 0 {
+		c.SetAttr("spanwire.session.run", int64(e.of.nth))
+	}
+	e.session.sums.setAttrs(c, "spanwire.session")
 }

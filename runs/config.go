@@ -69,5 +69,7 @@ type Stats struct {
 	RunsEarly int64 // of these, before they were idle, for want of memory
 	RunsLate  int64 // of these, once more, because a call came after that
 	RunsOpen  int   // runs that go on
-	RunBytes  int64 // about what is held of runs
+	RunBytes  int64 // about what is held of runs and sessions
+
+	ForgottenSessions int64 // sessions whose sums were forgotten for want of memory
 }

@@ -198,7 +198,8 @@ func (l *Linker) place(a *asking) {
 	l.stats.Tools += int64(len(r.Inferred) - len(used))
 	l.explain(a, r, of, ambiguous)
 	l.remember(a, n)
-	l.book.placed(of, c, len(n.asked) > 0 || n.failed)
+	in, begins := sessionOf(a, of)
+	l.book.placed(of, c, len(n.asked) > 0 || n.failed, in, begins)
 }
 
 // named is the call that the request says it goes on from.

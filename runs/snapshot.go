@@ -14,7 +14,7 @@ import (
 )
 
 // A snapshot is lines of JSON: the first names the format, each further one is a
-// run or a call, runs before the calls that are of them. It holds ids, names of
+// session, a run or a call, sessions before their runs and these before their calls. It holds ids, names of
 // tools, models and routes, times, sums and digests, and nothing that was said. So
 // after a restart an answer that came back changed is not recognised, and a tool
 // call that started a run neither; everything else is.
@@ -31,6 +31,27 @@ type savedLine struct {
 	Format string     `json:"format,omitempty"`
 	Run    *savedRun  `json:"run,omitempty"`
 	Call   *savedCall `json:"call,omitempty"`
+
+	Session *savedSession `json:"session,omitempty"`
+}
+
+type savedSession struct {
+	Key   hexBytes  `json:"key"`
+	Start time.Time `json:"start"`
+	Runs  int       `json:"runs"`
+	savedTotals
+}
+
+// savedTotals are sums.
+type savedTotals struct {
+	Calls    int64       `json:"calls"`
+	Failed   int64       `json:"failed,omitempty"`
+	Input    int64       `json:"input,omitempty"`
+	Output   int64       `json:"output,omitempty"`
+	Untold   int64       `json:"untold,omitempty"`
+	Cost     llm.PicoUSD `json:"cost_pico_usd,omitempty"`
+	Others   []llm.Money `json:"costs_pico,omitempty"` // in other currencies
+	Unpriced int64       `json:"unpriced,omitempty"`
 }
 
 type savedRun struct {
@@ -43,22 +64,18 @@ type savedRun struct {
 	Own     bool     `json:"own,omitempty"`
 	Foreign bool     `json:"foreign,omitempty"`
 
+	In  hexBytes `json:"in,omitempty"` // key of its session
+	Nth int      `json:"nth,omitempty"`
+
 	Sums *savedSums `json:"sums,omitempty"`
 }
 
 // savedSums is an entry of the book without its texts.
 type savedSums struct {
-	Start    time.Time       `json:"start"`
-	End      time.Time       `json:"end"`
-	Calls    int64           `json:"calls"`
-	Failed   int64           `json:"failed,omitempty"`
+	Start time.Time `json:"start"`
+	End   time.Time `json:"end"`
+	savedTotals
 	Tools    int64           `json:"tools,omitempty"`
-	Input    int64           `json:"input,omitempty"`
-	Output   int64           `json:"output,omitempty"`
-	Untold   int64           `json:"untold,omitempty"`
-	Cost     llm.PicoUSD     `json:"cost_pico_usd,omitempty"`
-	Others   []llm.Money     `json:"costs_pico,omitempty"` // in other currencies
-	Unpriced int64           `json:"unpriced,omitempty"`
 	Models   []string        `json:"models,omitempty"`
 	Turns    int             `json:"turns,omitempty"`
 	Who      llm.Attribution `json:"who"`
@@ -171,12 +188,18 @@ func (l *Linker) snapshot() []savedLine {
 	}
 	lines := make([]savedLine, 1, 2*len(nodes)+1)
 	lines[0].Format = snapshotFormat
-	seen := map[*run]bool{}
+	seen, in := map[*run]bool{}, map[*session]bool{}
 	for _, n := range nodes {
-		if n.of != nil && !seen[n.of] {
-			seen[n.of] = true
-			lines = append(lines, savedLine{Run: l.book.save(n.of)})
+		if n.of == nil || seen[n.of] {
+			continue
 		}
+		seen[n.of] = true
+		r, s := l.book.save(n.of)
+		if s != nil && !in[n.of.in] {
+			in[n.of.in] = true
+			lines = append(lines, savedLine{Session: s})
+		}
+		lines = append(lines, savedLine{Run: r})
 	}
 	for _, n := range nodes {
 		if n.of != nil {
@@ -223,6 +246,8 @@ func (l *Linker) Load(from io.Reader) error {
 		switch {
 		case n == 0 && s.Format != snapshotFormat:
 			return errors.New("load runs: it is not a snapshot of runs, or of another version")
+		case s.Session != nil:
+			l.book.loadSession(s.Session)
 		case s.Run != nil && len(of) < snapshotCalls:
 			of[s.Run.ID] = l.book.load(s.Run)
 		case s.Call != nil && of[s.Call.Run] != nil && len(l.index.order) < snapshotCalls:
@@ -277,27 +302,40 @@ func (l *Linker) load(s *savedCall, of *run) {
 	}
 }
 
-// save is a run as it goes into a snapshot.
-func (b *book) save(r *run) *savedRun {
+// save is a run as it goes into a snapshot, and its session when that is known.
+func (b *book) save(r *run) (s *savedRun, in *savedSession) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := &savedRun{
-		ID: r.id, Session: r.session, Trace: saved(r.trace), Flags: r.flags, Top: saved(r.top), Above: saved(r.above), Own: r.own, Foreign: r.foreign,
+	s = &savedRun{
+		ID: r.id, Session: r.session, Trace: saved(r.trace), Flags: r.flags, Top: saved(r.top), Above: saved(r.above), Own: r.own, Foreign: r.foreign, Nth: r.nth,
+	}
+	if r.in != nil && r.in.at != nil {
+		s.In, in = saved(r.in.key), &savedSession{Key: saved(r.in.key), Start: r.in.start, Runs: r.in.runs, savedTotals: r.in.sums.save()}
 	}
 	e, open := b.open[r.id]
 	if !open {
 		e = b.rest[r.id]
 	}
-	if e == nil || e.calls == 0 {
-		return s
+	if e == nil || e.sums.calls == 0 {
+		return s, in
 	}
 	s.Sums = &savedSums{
-		Start: e.start, End: e.end, Calls: e.calls, Failed: e.failed, Tools: e.tools, Input: e.input, Output: e.output, Untold: e.untold,
-		Cost: e.costs.In(llm.USD), Others: others(e.costs), Unpriced: e.unpriced, Models: slices.Clone(e.models), Turns: e.turns, Who: e.who, Agent: e.agent, Content: e.content,
+		Start: e.start, End: e.end, savedTotals: e.sums.save(), Tools: e.tools, Models: slices.Clone(e.models), Turns: e.turns, Who: e.who, Agent: e.agent, Content: e.content,
 		ByCall: e.first.ByCall, ByTool: e.first.ByTool, Evidence: e.first.Evidence,
 		Open: open, Waits: e.waits,
 	}
-	return s
+	return s, in
+}
+
+func (s *sums) save() savedTotals {
+	return savedTotals{
+		Calls: s.calls, Failed: s.failed, Input: s.input, Output: s.output, Untold: s.untold,
+		Cost: s.costs.In(llm.USD), Others: others(s.costs), Unpriced: s.unpriced,
+	}
+}
+
+func (m *savedTotals) load() sums {
+	return sums{calls: m.Calls, failed: m.Failed, input: m.Input, output: m.Output, untold: m.Untold, costs: m.costs(), unpriced: m.Unpriced}
 }
 
 // others are the sums in other currencies than US dollars.
@@ -312,7 +350,7 @@ func others(costs llm.Costs) (out []llm.Money) {
 
 // costs are all sums. One in dollars is left out where there is another one and it is
 // nothing: it was not spent.
-func (m *savedSums) costs() (costs llm.Costs) {
+func (m *savedTotals) costs() (costs llm.Costs) {
 	if m.Cost != 0 || len(m.Others) == 0 && m.Unpriced < m.Calls {
 		costs.Add(llm.Money{Amount: m.Cost})
 	}
@@ -329,15 +367,19 @@ func (b *book) load(s *savedRun) *run {
 	copy(r.trace[:], s.Trace)
 	copy(r.top[:], s.Top)
 	copy(r.above[:], s.Above)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var key digest
+	copy(key[:], s.In)
+	if r.in = b.sessions.of[key]; r.in != nil {
+		r.nth = s.Nth
+	}
 	if s.Sums == nil || !r.own {
 		return r
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	m := s.Sums
 	e := &entry{
-		of: r, start: m.Start, end: m.End, last: m.End, calls: m.Calls, failed: m.Failed, tools: m.Tools, input: m.Input, output: m.Output,
-		untold: m.Untold, costs: m.costs(), unpriced: m.Unpriced, models: m.Models, turns: m.Turns, who: m.Who, agent: m.Agent, content: m.Content,
+		of: r, start: m.Start, end: m.End, last: m.End, sums: m.load(), tools: m.Tools, models: m.Models, turns: m.Turns, who: m.Who, agent: m.Agent, content: m.Content,
 		first: llm.Run{
 			ID: s.ID, Session: s.Session, Turn: 1, ByCall: m.ByCall, ByTool: m.ByTool, Evidence: m.Evidence, Confidence: confidence(m.Evidence),
 			Root: llm.SpanRef{Trace: r.trace, Span: r.top}, Above: r.above,
@@ -351,4 +393,13 @@ func (b *book) load(s *savedRun) *run {
 	b.order = append(b.order, e)
 	b.resize(e, entrySize)
 	return r
+}
+
+func (b *book) loadSession(s *savedSession) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var key digest
+	copy(key[:], s.Key)
+	of := b.sessions.make(key)
+	of.start, of.runs, of.sums = s.Start, s.Runs, s.load()
 }

@@ -22,6 +22,17 @@ type run struct {
 	// foreign: the caller told a trace of its own, where each call stands as it said
 	// and nothing is added.
 	foreign bool
+
+	in  *session // that it began in, and as the how manieth there; nil when not known. Of the book
+	nth int
+}
+
+// begun takes the run's place in its session.
+func (r *run) begun(in *session, c *llm.Call) {
+	if r.in = in; in != nil && c.Run.ByCall == "" {
+		in.runs++
+		r.nth = in.runs
+	}
 }
 
 // spans says whether spans may be added to the run's trace.

@@ -39,6 +39,7 @@ func publishRuns(t *tracing.Tracing, l *runs.Linker) error {
 		t.Gauge("spanwire.runs.size", "By", "About what these calls and runs take in memory.", read(func(s runs.Stats) int64 { return s.Bytes + s.RunBytes })),
 		t.Counter("spanwire.runs.forgotten", "{call}", "Calls forgotten, by the bound that it was for.", read(func(s runs.Stats) int64 { return s.ForgottenAge }), bound("age")),
 		t.Counter("spanwire.runs.forgotten", "{call}", "Calls forgotten, by the bound that it was for.", read(func(s runs.Stats) int64 { return s.ForgottenBytes }), bound("bytes")),
+		t.Counter("spanwire.runs.sessions.forgotten", "{session}", "Sessions whose sums were forgotten for want of memory: their runs tell none.", read(func(s runs.Stats) int64 { return s.ForgottenSessions })),
 	)
 }
 
