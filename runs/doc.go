@@ -23,8 +23,9 @@
 // is not one that came back with others. A call is no parent of one that started
 // before it was answered. Ids that are not unique by their look (call_0) count for
 // nothing by themselves. Where several calls fit equally well, what they were
-// asked with (system prompt, tools, model, session) decides; where that does not,
-// nothing is guessed.
+// asked with (system prompt but for the time of day, tools, model, session) decides;
+// where that does not, or more began alike than are looked at, nothing is guessed. Few
+// equal words prove nothing.
 //
 // # Bounds
 //

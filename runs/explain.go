@@ -46,6 +46,7 @@ const (
 	verdictWeaker    = "another has stronger evidence"
 	verdictOther     = "another was asked with the same settings, or is younger"
 	verdictAmbiguous = "fits as well as one of another run: not guessed"
+	verdictCrowded   = "more fit as well than are looked at: not guessed"
 	guardTime        = "guard: it was answered after this call began"
 	guardSession     = "guard: its caller named another session"
 	guardAgent       = "guard: its caller named another agent"

@@ -152,6 +152,20 @@ func (m *memo) sum(g *group) digest {
 	return digestOf(all)
 }
 
+// size is about how much is said in a group, in bytes.
+func (g *group) size() (n int) {
+	for _, s := range g.texts {
+		n += len(s)
+	}
+	for _, k := range g.asked {
+		n += len(k.name) + len(k.args)
+	}
+	for _, r := range g.results {
+		n += len(r.text)
+	}
+	return n
+}
+
 func (g *group) text() string {
 	if len(g.texts) == 1 {
 		return g.texts[0]

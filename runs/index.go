@@ -18,6 +18,8 @@ type node struct {
 	of      *run
 	turn    int
 	span    llm.SpanRef // of the call
+	after   string      // id of the call that it goes on from
+	retried bool        // it failed, and was asked again
 	spawn   *spawn      // what started the run; nil when it is not known
 	spawned []*spawn    // runs that its tool calls started
 
@@ -85,6 +87,7 @@ const (
 	byID       = 'I' // an id that the answer gave out
 	byResponse = 'R' // the id of the answer
 	byText     = 'T' // the answer alone
+	byTurn     = 'U' // what was said last, and the answer
 	bySame     = 'S' // everything that was asked
 	byCaller   = 'E' // the session that its caller names
 	byTold     = 'W' // the run that its caller names
@@ -94,10 +97,12 @@ const (
 type index struct {
 	cfg    Config
 	byKey  map[digest][]*node
+	crowds map[digest]bool // keys of byKey of which older calls are not looked at
 	scopes map[digest]*scope
 	order  []*node // by age; those before first are gone
 	first  int
 	bytes  int64
+	memo   *memo
 	stats  *Stats
 }
 
@@ -106,6 +111,12 @@ type index struct {
 const maxBucket = 16
 
 func (x *index) find(s *scope, kind byte, d digest) []*node { return x.byKey[chain(s.seed, kind, d)] }
+
+// crowded says that more calls have a key than are found by it: that none of them fits
+// but one says nothing then.
+func (x *index) crowded(s *scope, kind byte, d digest) bool {
+	return len(x.crowds) > 0 && x.crowds[chain(s.seed, kind, d)]
+}
 
 func (x *index) put(n *node, kind byte, d digest) {
 	x.putKey(n, chain(n.scope.seed, kind, d))
@@ -118,6 +129,7 @@ func (x *index) putKey(n *node, key digest) {
 	}
 	if len(b) == maxBucket {
 		b = slices.Delete(b, 0, 1)
+		x.crowds[key] = true
 	}
 	x.byKey[key] = append(b, n)
 	if n.keys == nil {
@@ -183,6 +195,7 @@ func (x *index) drop(n *node) {
 		}
 		if len(b) == 0 {
 			delete(x.byKey, key)
+			delete(x.crowds, key)
 		} else {
 			x.byKey[key] = b
 		}

@@ -119,28 +119,21 @@ func (s *scope) answeredBy(call *node, tool, text string) string {
 }
 
 // start finds the tool call that started a run: its opening holds an argument.
-// The longest argument wins, then the youngest call. An agent that opens with the
-// same words as the call that asked is not its sub-agent: models put what they
-// were told into arguments.
+// The longest argument wins, then one that started no run yet, then the youngest; of
+// callers of several conversations that gave out the same work none is taken. An agent
+// that opens with the same words as the call that asked is not its sub-agent: models
+// put what they were told into arguments.
 func (x *index) start(a *asking, n *node, r *llm.Run) {
 	if len(a.scope.pending) == 0 || len(a.groups) != 1 || a.groups[0].model {
 		return
 	}
 	text := a.groups[0].text()
 	opening := string(plain(nil, text[:min(len(text), maxOpening)]))
-	var from *node
-	tool, at, longest := "", 0, quoteFrom-1
-	for _, p := range slices.Backward(a.scope.pending) {
-		if p.ended.After(a.call.Start) || p.opening == a.sums[0] {
-			continue
-		}
-		for i, k := range p.asked {
-			if q := quoted(opening, k.args); q > longest {
-				from, tool, at, longest = p, k.id, i, q
-			}
-		}
+	from, at := a.quotes(opening)
+	tool, words := "", from != nil
+	if words {
+		tool = from.asked[at].id
 	}
-	words := from != nil
 	if asks, i := a.toldParent(from); asks != nil {
 		if asks != from {
 			from, at, tool, words = asks, i, asks.asked[i].id, false
@@ -159,6 +152,36 @@ func (x *index) start(a *asking, n *node, r *llm.Run) {
 		r.Evidence = append(r.Evidence, evArgument)
 	}
 	x.stats.SubAgents++
+}
+
+// quotes finds the tool call of which an argument stands in an opening.
+func (a *asking) quotes(opening string) (from *node, at int) {
+	longest, free, several := quoteFrom-1, false, false
+	for _, p := range slices.Backward(a.scope.pending) {
+		if p.ended.After(a.call.Start) || p.opening == a.sums[0] {
+			continue
+		}
+		for i, k := range p.asked {
+			q := quoted(opening, k.args)
+			if q < tellsFrom && p.setting.tools != (digest{}) && p.setting.tools == a.setting.tools && p.setting.system == a.setting.system {
+				continue // another user of the same program, with a like question
+			}
+			unused := !p.done[i] && !p.spawnedBy(i)
+			switch {
+			case q > longest:
+				from, at, longest, free, several = p, i, q, unused, false
+			case q < longest || from == nil:
+			case p.of.session != from.of.session:
+				several = true
+			case unused && !free:
+				from, at, free = p, i, true
+			}
+		}
+	}
+	if several {
+		return nil, 0
+	}
+	return from, at
 }
 
 // quoted is the length of the longest text in arguments that stands in an opening.
@@ -193,6 +216,9 @@ func longest(opening string, v any) (n int) {
 
 // embed remembers what was embedded.
 func (x *index) embed(s *scope, c *llm.Call) {
+	if c.Status >= 400 {
+		return
+	}
 	// The scope lives as long as a call of it is remembered.
 	x.add(&node{id: c.ID, scope: s, ended: c.End})
 	for _, m := range c.Input {

@@ -29,7 +29,7 @@ func New(cfg Config) *Linker {
 	}
 	l := &Linker{memo: newMemo(), book: newBook(cfg)}
 	cfg.MaxBytes -= cfg.MaxBytes / bookShare
-	l.index = index{cfg: cfg, byKey: map[digest][]*node{}, scopes: map[digest]*scope{}, stats: &l.stats}
+	l.index = index{cfg: cfg, byKey: map[digest][]*node{}, crowds: map[digest]bool{}, scopes: map[digest]*scope{}, memo: l.memo, stats: &l.stats}
 	return l
 }
 
@@ -109,11 +109,12 @@ func (l *Linker) read(c *llm.Call, s *scope) *asking {
 }
 
 // instructions is the digest of all that is left out of groups for being said by
-// whoever made the program.
+// whoever made the program, but for the time of day: two calls of the same minute are
+// not more alike than two of one conversation.
 func (l *Linker) instructions(c *llm.Call) (d digest) {
 	add := func(ps []llm.Part) {
 		for i := range ps {
-			d = chain(d, 's', l.memo.of('t', ps[i].Content, plain))
+			d = chain(d, 's', l.memo.of('s', ps[i].Content, timeless))
 		}
 	}
 	add(c.System)
@@ -128,12 +129,14 @@ func (l *Linker) instructions(c *llm.Call) (d digest) {
 // hash runs along the groups, from what they go on from.
 func (l *Linker) hash(a *asking, seed digest) {
 	a.seed = seed
-	a.sums, a.heads = make([]digest, len(a.groups)), make([]digest, len(a.groups))
-	d := seed
+	a.sums, a.heads, a.sizes = make([]digest, len(a.groups)), make([]digest, len(a.groups)), make([]int, len(a.groups))
+	d, size := seed, 0
 	for i := range a.groups {
 		a.sums[i] = l.memo.sum(&a.groups[i])
 		d = chain(d, side(a.groups[i].model), a.sums[i])
 		a.heads[i] = d
+		size += a.groups[i].size()
+		a.sizes[i] = size
 	}
 }
 
@@ -168,7 +171,10 @@ func (l *Linker) place(a *asking) {
 		l.stats.Ambiguous++
 	}
 	before := found.node
-	again := l.again(a, r)
+	if before != nil {
+		n.after = before.id
+	}
+	again := l.again(a, n, r)
 	if again != nil && found.node == nil && r.RetryOf != "" {
 		of, before, r.Turn, n.spawn = again.of, again, again.turn, again.spawn
 		r.Evidence = append(r.Evidence, evRetry)
@@ -251,40 +257,6 @@ func (l *Linker) wroteOn(a *asking, p candidate) bool {
 		start := a.groups[p.at].start()
 		return s != "" && len(start) > len(s) && strings.HasPrefix(start, s)
 	})
-}
-
-// again looks for the call in which the same was asked before.
-func (l *Linker) again(a *asking, r *llm.Run) *node {
-	var same *node
-	for _, n := range l.index.find(a.scope, bySame, a.same()) {
-		if n.started.Before(a.call.Start) {
-			same = n
-		}
-	}
-	switch {
-	case same == nil:
-	case same.failed || a.call.Retry > 0:
-		r.RetryOf = same.id
-		l.stats.Retries++
-	default:
-		r.RepeatOf = same.id
-		l.stats.Repeats++
-	}
-	return same
-}
-
-// same is the digest of everything that was asked.
-func (a *asking) same() digest {
-	d := chain(a.setting.system, 't', a.setting.tools)
-	d = chain(d, 'm', digestOf([]byte(a.setting.model+"\x00"+a.setting.route+"\x00"+a.call.Path)))
-	return chain(d, 'q', a.request())
-}
-
-func (a *asking) request() digest {
-	if len(a.heads) == 0 {
-		return a.seed
-	}
-	return a.heads[len(a.heads)-1]
 }
 
 // node is what will be remembered of the call.
@@ -416,8 +388,13 @@ func (l *Linker) learn(n *node, groups []group, seed digest, c *llm.Call) {
 			n.head = head
 		}
 		l.index.put(n, byAnswer, head)
-		if g.tells() {
-			l.index.put(n, byText, sum)
+		l.index.put(n, byText, sum)
+		if len(g.texts) > 0 && len(g.asked) > 0 { // words beside calls are dropped by some
+			calls := group{model: true, rest: g.rest}
+			l.index.put(n, byText, l.memo.sum(&calls))
+		}
+		if d, ok := l.memo.turn(groups, &g); ok {
+			l.index.put(n, byTurn, d)
 		}
 	}
 }

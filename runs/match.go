@@ -3,7 +3,6 @@ package runs
 import (
 	"iter"
 	"slices"
-	"strings"
 
 	"github.com/spanwire/spanwire/llm"
 )
@@ -36,6 +35,7 @@ type asking struct {
 	seed    digest   // what the groups go on from
 	sums    []digest // of each group
 	heads   []digest // running digests: heads[i] is that of groups[:i+1]
+	sizes   []int    // and how much was said in them, in bytes
 
 	considered []Considered
 }
@@ -46,11 +46,13 @@ type candidate struct {
 	at       int // the group that holds its answer; -1 when none does
 	score    int
 	evidence []string
+	crowded  bool // more calls fit than were looked at
 }
 
 // Weights of evidence: ids outweigh words, words the likeness of an answer.
 const (
 	scoreAnswer = 1
+	scoreTurn   = 1
 	scoreKnown  = 2 // and up: how alike a changed answer is
 	scorePrefix = 16
 	scoreID     = 32
@@ -59,16 +61,43 @@ const (
 // parent finds the call that a is the continuation of: the one whose answer stands
 // latest. ambiguous says that several fit and none was taken.
 func (x *index) parent(a *asking) (found candidate, ambiguous bool) {
-	for i := len(a.groups) - 1; i >= 0; i-- {
-		if !a.groups[i].model && i > 0 {
-			continue
-		}
-		found, ambiguous = a.best(x.at(a, i))
-		if found.node != nil || ambiguous {
-			return found, ambiguous
+	for _, look := range []func(*asking, int) []candidate{x.at, x.byWords} {
+		for i := len(a.groups) - 1; i >= 0; i-- {
+			if !a.groups[i].model && i > 0 {
+				continue
+			}
+			found, ambiguous = a.best(look(a, i))
+			if found.node != nil {
+				return x.latest(a, found), false
+			}
+			if ambiguous {
+				return found, true
+			}
 		}
 	}
-	return a.best(x.byAnswerAlone(a))
+	return candidate{}, false
+}
+
+// latest looks for a later answer of the same conversation, once that is known: then
+// few words are enough.
+func (x *index) latest(a *asking, found candidate) candidate {
+	for i := len(a.groups) - 1; i > max(found.at, 0); i-- {
+		if !a.groups[i].model {
+			continue
+		}
+		var cs []candidate
+		for _, n := range x.find(a.scope, byText, a.sums[i]) {
+			if n.of != nil && n.of.session == found.of.session {
+				if c := (candidate{node: n, at: i, score: scoreAnswer, evidence: []string{evAnswer}}); a.allows(c) {
+					cs = append(cs, c)
+				}
+			}
+		}
+		if later, _ := a.best(cs); later.node != nil {
+			return later
+		}
+	}
+	return found
 }
 
 // at returns the calls whose answer may be group i, or, where the request begins
@@ -79,6 +108,7 @@ func (x *index) at(a *asking, i int) []candidate {
 		at, to = i-1, i // the answer stands before it, or not in the request at all
 	}
 	var cs []candidate
+	crowded := false
 	add := func(n *node, score int, evidence string) {
 		for j := range cs {
 			if cs[j].node == n {
@@ -89,7 +119,7 @@ func (x *index) at(a *asking, i int) []candidate {
 				return
 			}
 		}
-		cs = append(cs, candidate{node: n, at: at, score: score, evidence: []string{evidence}})
+		cs = append(cs, candidate{node: n, at: at, score: score, evidence: []string{evidence}, crowded: crowded})
 	}
 	for _, g := range a.groups[from:min(to+1, len(a.groups))] {
 		for _, id := range g.ids {
@@ -101,13 +131,15 @@ func (x *index) at(a *asking, i int) []candidate {
 		}
 	}
 	if a.groups[i].model {
+		crowded = x.crowded(a.scope, byAnswer, a.heads[i])
 		for _, n := range x.find(a.scope, byAnswer, a.heads[i]) {
 			add(n, scorePrefix, evPrefix)
 		}
-		before := a.seed
+		before, size := a.seed, 0
 		if i > 0 {
-			before = a.heads[i-1]
+			before, size = a.heads[i-1], a.sizes[i-1]
 		}
+		crowded = x.crowded(a.scope, byRequest, before)
 		for _, n := range x.find(a.scope, byRequest, before) {
 			if slices.ContainsFunc(cs, func(c candidate) bool { return c.node == n && slices.Contains(c.evidence, evPrefix) }) {
 				continue
@@ -116,7 +148,7 @@ func (x *index) at(a *asking, i int) []candidate {
 			if n.silent() && !n.sealed && n.setting.route != a.setting.route {
 				continue
 			}
-			if like := n.like(&a.groups[i]); like > 0 {
+			if like := n.like(&a.groups[i], size); like > 0 {
 				add(n, scoreKnown+like, evRequest)
 			}
 		}
@@ -133,24 +165,46 @@ func (a *asking) allows(c candidate) bool {
 	return guard == ""
 }
 
-// byAnswerAlone looks for a call whose answer is the last turn of the model,
-// though what stands before it was changed or cut.
-func (x *index) byAnswerAlone(a *asking) []candidate {
-	for i := len(a.groups) - 1; i >= 0; i-- {
-		if !a.groups[i].model {
-			continue
-		}
-		var cs []candidate
-		if a.groups[i].tells() {
-			for _, n := range x.find(a.scope, byText, a.sums[i]) {
-				if c := (candidate{node: n, at: i, score: scoreAnswer, evidence: []string{evAnswer}}); a.allows(c) {
-					cs = append(cs, c)
-				}
+// byWords returns the calls whose answer is group i, though what stands before it was
+// changed or cut: by the answer alone, or with the words that it answered.
+func (x *index) byWords(a *asking, i int) (cs []candidate) {
+	g := &a.groups[i]
+	if !g.model {
+		return nil
+	}
+	look := func(kind byte, d digest, score int) {
+		crowded := x.crowded(a.scope, kind, d)
+		for _, n := range x.find(a.scope, kind, d) {
+			if j := slices.IndexFunc(cs, func(c candidate) bool { return c.node == n }); j >= 0 {
+				cs[j].score += score
+			} else if c := (candidate{node: n, at: i, score: score, evidence: []string{evAnswer}, crowded: crowded}); a.allows(c) {
+				cs = append(cs, c)
 			}
 		}
-		return cs
 	}
-	return nil
+	if g.tells() {
+		look(byText, a.sums[i], scoreAnswer)
+	}
+	if d, ok := x.memo.turn(a.groups[:i], g); ok {
+		look(byTurn, d, scoreTurn)
+	}
+	return cs
+}
+
+// turn is the digest of an answer and of what was said last before it, without what
+// tools did between them: that is what programs keep of a conversation that keep
+// little. ok says that it is enough to know them again.
+func (m *memo) turn(before []group, g *group) (d digest, ok bool) {
+	if len(g.asked) > 0 || len(g.texts) == 0 {
+		return d, false
+	}
+	for i := len(before) - 1; i >= 0; i-- {
+		if b := &before[i]; !b.model && len(b.texts) > 0 {
+			asked, said := b.text(), g.text()
+			return chain(m.of('t', asked, plain), 'u', m.of('t', said, plain)), len(asked)+len(said) >= tellsFrom
+		}
+	}
+	return d, false
 }
 
 // guard says what speaks against a candidate, if anything does.
@@ -161,11 +215,10 @@ func (a *asking) guard(c candidate) string {
 	if slices.Contains(c.evidence, evTool) {
 		return ""
 	}
-	none := digest{}
 	switch {
-	case a.session != none && c.caller != none && a.session != c.caller:
+	case a.otherSession(c.node):
 		return guardSession
-	case a.session != none && a.session == c.caller && a.agent != c.agent:
+	case a.otherAgent(c.node):
 		return guardAgent
 	case !a.sharesIssued(c):
 		return guardIssued
@@ -173,6 +226,15 @@ func (a *asking) guard(c candidate) string {
 		return guardHeld
 	}
 	return ""
+}
+
+// otherSession and otherAgent say that the callers themselves tell two calls apart.
+func (a *asking) otherSession(n *node) bool {
+	return a.session != digest{} && n.caller != digest{} && a.session != n.caller
+}
+
+func (a *asking) otherAgent(n *node) bool {
+	return a.session != digest{} && a.session == n.caller && a.agent != n.agent
 }
 
 // sharesIssued says whether ids that the answer gave to tool calls came back, as
@@ -260,6 +322,10 @@ func (a *asking) best(cs []candidate) (candidate, bool) {
 		}
 	}
 	last := slices.MaxFunc(cs, func(p, q candidate) int { return p.ended.Compare(q.ended) })
+	if last.crowded && !slices.Contains(last.evidence, evTool) && (a.session == digest{} || last.caller != a.session) {
+		a.consider(last, verdictCrowded)
+		return candidate{}, true
+	}
 	if len(cs) > 1 {
 		for _, c := range cs {
 			if c.of != last.of {
@@ -279,78 +345,3 @@ func (a *asking) best(cs []candidate) (candidate, bool) {
 	a.consider(last, verdictTaken)
 	return last, false
 }
-
-// likeFrom is how much of two answers must be equal to take one for the other.
-const likeFrom = 12
-
-// like says how alike a turn of the model is to what the call answered: 0 when it
-// is another answer, up to 12 when only little was changed.
-func (n *node) like(g *group) int {
-	if len(n.asked) > 0 && len(g.asked) > 0 {
-		same, names := 0, 0
-		for _, k := range g.asked {
-			if slices.ContainsFunc(n.asked, func(o asked) bool { return o.sum == k.sum }) {
-				same++
-			}
-			if slices.ContainsFunc(n.asked, func(o asked) bool { return o.name == k.name }) {
-				names++
-			}
-		}
-		switch {
-		case same > 0:
-			return 12
-		case names == len(g.asked):
-			return 6
-		}
-		return 0
-	}
-	if n.sealed && n.head != (digest{}) {
-		return 0
-	}
-	if n.head == (digest{}) || n.silent() {
-		return n.likeThought(g) // what was answered is not known
-	}
-	start := g.start()
-	for _, k := range n.asked { // a tool call that was sent back as a text
-		if args := string(canonical(nil, k.args)); len(args) >= likeFrom && strings.Contains(string(plain(nil, g.text())), args) {
-			return 8
-		}
-	}
-	best := 0
-	for _, s := range n.starts {
-		common := 0
-		for common < len(s) && common < len(start) && s[common] == start[common] {
-			common++
-		}
-		switch whole := min(len(s), len(start)); {
-		case common == 0 || whole == 0:
-		case common == whole: // cut, or written on
-			best = max(best, 10)
-		case common >= likeFrom:
-			best = max(best, 2+6*common/whole)
-		}
-	}
-	return best
-}
-
-// likeThought is like for calls of which at most the thoughts are known.
-func (n *node) likeThought(g *group) int {
-	size := min(len(n.thought), len(g.thought))
-	switch {
-	case size >= likeFrom && n.thought[:size] == g.thought[:size]:
-		return 9
-	case size > 0:
-		return 0
-	case n.refused:
-		return 2
-	}
-	return 1
-}
-
-// silent says that nothing readable was answered.
-func (n *node) silent() bool {
-	return len(n.asked) == 0 && !slices.ContainsFunc(n.starts, func(s string) bool { return s != "" })
-}
-
-// tells says that an answer is long enough to be known by itself.
-func (g *group) tells() bool { return len(g.start()) >= 40 }

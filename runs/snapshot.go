@@ -93,6 +93,7 @@ type savedCall struct {
 	Scope    hexBytes        `json:"scope"`
 	Run      string          `json:"run"`
 	Turn     int             `json:"turn"`
+	After    string          `json:"after,omitempty"` // the call that it goes on from
 	Trace    hexBytes        `json:"trace,omitempty"`
 	Span     hexBytes        `json:"span,omitempty"`
 	Started  time.Time       `json:"started"`
@@ -211,7 +212,7 @@ func (l *Linker) snapshot() []savedLine {
 
 func (n *node) save() *savedCall {
 	s := &savedCall{
-		ID: n.id, Scope: saved(n.scope.seed), Run: n.of.id, Turn: n.turn, Trace: saved(n.span.Trace), Span: saved(n.span.Span),
+		ID: n.id, Scope: saved(n.scope.seed), Run: n.of.id, Turn: n.turn, After: n.after, Trace: saved(n.span.Trace), Span: saved(n.span.Span),
 		Started: n.started, Answered: n.answered, Ended: n.ended, Caller: saved(n.caller), Agent: saved(n.agent),
 		System: saved(n.setting.system), Tools: saved(n.setting.tools), Model: n.setting.model, Route: n.setting.route,
 		Head: saved(n.head), Request: saved(n.request), Opening: saved(n.opening), Failed: n.failed, Refused: n.refused, Hidden: n.hidden,
@@ -264,7 +265,7 @@ func (l *Linker) load(s *savedCall, of *run) {
 	var seed digest
 	copy(seed[:], s.Scope)
 	n := &node{
-		id: s.ID, scope: l.index.scope(seed), of: of, turn: s.Turn, started: s.Started, answered: s.Answered, ended: s.Ended,
+		id: s.ID, scope: l.index.scope(seed), of: of, turn: s.Turn, after: s.After, started: s.Started, answered: s.Answered, ended: s.Ended,
 		failed: s.Failed, refused: s.Refused, hidden: s.Hidden, held: s.Held, sealed: true,
 		setting: setting{model: s.Model, route: s.Route},
 	}

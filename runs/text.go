@@ -75,6 +75,33 @@ func plain(dst []byte, s string) []byte {
 	return dst
 }
 
+// timeless is plain with every time of day in the place of which is one character.
+func timeless(dst []byte, s string) []byte {
+	from := len(dst)
+	dst = plain(dst, s)
+	out := dst[:from]
+	for i := from; i < len(dst); i++ {
+		if !digit(dst, i) {
+			out = append(out, dst[i])
+			continue
+		}
+		end, clock := i, false
+		for end < len(dst) && (digit(dst, end) || digit(dst, end-1) && digit(dst, end+1) && strings.IndexByte(":.-/T", dst[end]) >= 0) {
+			clock = clock || dst[end] == ':'
+			end++
+		}
+		if !clock {
+			out = append(out, dst[i:end]...)
+		} else if out = append(out, '0'); end+1 < len(dst) && dst[end+1]|0x20 == 'm' && (dst[end]|0x20 == 'a' || dst[end]|0x20 == 'p') {
+			end += 2
+		}
+		i = end - 1
+	}
+	return out
+}
+
+func digit(b []byte, i int) bool { return i < len(b) && '0' <= b[i] && b[i] <= '9' }
+
 const thinkOpen, thinkEnd = "<think>", "</think>"
 
 // withoutThoughts takes out <think>…</think>: some clients send back only the rest.

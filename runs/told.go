@@ -1,5 +1,7 @@
 package runs
 
+import "slices"
+
 // What clients say themselves of where their calls stand: see llm.Told.
 
 // toldKey is what calls of one run, or of one session, have in common.
@@ -76,16 +78,14 @@ func (a *asking) toldParent(found *node) (*node, int) {
 // there is none.
 func (n *node) free() int {
 	for i := range n.asked {
-		if n.done[i] {
-			continue
-		}
-		taken := false
-		for _, s := range n.spawned {
-			taken = taken || s.above == toolSpan(n, i)
-		}
-		if !taken {
+		if !n.done[i] && !n.spawnedBy(i) {
 			return i
 		}
 	}
 	return -1
+}
+
+// spawnedBy says whether a tool call started a run.
+func (n *node) spawnedBy(i int) bool {
+	return slices.ContainsFunc(n.spawned, func(s *spawn) bool { return s.above == toolSpan(n, i) })
 }
