@@ -37,6 +37,57 @@ var shapes = []variant{
 	{name: "audio in seconds and in the total", row: "mistral", target: "/v1/audio/transcriptions", media: "application/json",
 		body: `{"model":"voxtral","text":"hi","language":null,"segments":[],"usage":{"prompt_audio_seconds":5,"prompt_tokens":7,"total_tokens":470,"completion_tokens":88}}`,
 		want: `transcription model=voxtral 0.text=hi uncached_input=7 audio_input=375 output_text=88 audio_in_ms=5000`},
+	{name: "vectors of a model of Azure's catalogue", row: "azure-ai", target: "/models/embeddings?api-version=2024-05-01-preview", media: "application/json",
+		body: `{"id":"x","object":"list","data":[{"index":0,"object":"embedding","embedding":[0.1,0.2]}],"model":"embed","usage":{"prompt_tokens":1,"completion_tokens":0,"total_tokens":1}}`,
+		want: `embeddings id=x model=embed uncached_input=1 output_text=0`},
+	{name: "a delta with a number and no content beside its text", row: "together", target: "/v1/completions", body: events(
+		`{"id":"x","model":"m","choices":[{"index":0,"text":"He","delta":{"token_id":1},"finish_reason":null}]}`,
+		`{"id":"x","model":"m","choices":[{"index":0,"text":"y","delta":{"token_id":2,"content":"y"},"finish_reason":"length"}]}`, `[DONE]`),
+		want: `text_completion id=x model=m 0.text=Hey 0.finish=length`},
+	{name: "a message at the end that the deltas were", row: "openai", target: "/v1/text/chatcompletion_v2", body: events(
+		`{"id":"x","model":"m","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"He","role":"assistant"}}]}`,
+		`{"id":"x","model":"m","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"y"},"finish_reason":"stop"}]}`,
+		`{"id":"x","model":"m","object":"chat.completion","choices":[{"index":0,"finish_reason":"stop","message":{"content":"Hey","role":"assistant"}}],"usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}}`),
+		want: `chat id=x model=m 0.text=Hey 0.finish=stop uncached_input=7 output_text=3`},
+	{name: "a message in a stream that has no deltas", row: "openai", target: chat, body: events(
+		`{"id":"x","model":"m","choices":[{"index":0,"finish_reason":"stop","message":{"content":"Hey","role":"assistant"}}]}`, `[DONE]`),
+		want: `chat id=x model=m 0.text=Hey 0.finish=stop`},
+	{name: "a conversation of Mistral's", row: "mistral", target: "/v1/conversations", media: "application/json",
+		body: `{"object":"conversation.response","conversation_id":"conv","usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"connectors":null},"outputs":[{"type":"tool.execution","id":"t","name":"web_search","arguments":"{}"},{"type":"function.call","id":"fc","tool_call_id":"a","name":"f","arguments":"{\"x\":1}"},{"type":"function.call","id":"fd","tool_call_id":"b","name":"g","arguments":"{}"},{"type":"message.output","model":"m","content":[{"type":"text","text":"see"},{"type":"tool_reference","tool":"web_search","title":"T"}]}]}`,
+		want: `chat id=conv model=m 0.text=see 0.call=a:f{"x":1} 0.call=b:g{} uncached_input=10 output_text=5`},
+	{name: "a conversation of Mistral's in pieces", row: "mistral", target: "/v1/conversations", body: events(
+		`{"type":"conversation.response.started","conversation_id":"conv"}`,
+		`{"type":"message.output.delta","output_index":0,"id":"msg","content_index":0,"model":"m","role":"assistant","content":"He"}`,
+		`{"type":"message.output.delta","output_index":0,"id":"msg","content_index":0,"model":"m","role":"assistant","content":{"type":"text","text":"y"}}`,
+		`{"type":"function.call.delta","output_index":1,"id":"fc","model":"m","name":"f","tool_call_id":"a","arguments":"{\"x\""}`,
+		`{"type":"function.call.delta","output_index":1,"id":"fc","model":"m","name":"f","tool_call_id":"a","arguments":":1}"}`,
+		`{"type":"conversation.response.done","usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15}}`),
+		want: `chat id=conv model=m 0.text=Hey 0.call=a:f{"x":1} uncached_input=10 output_text=5`},
+	{name: "a conversation of Mistral's that failed", row: "mistral", target: "/v1/conversations", body: events(
+		`{"type":"conversation.response.started","conversation_id":"conv"}`,
+		`{"type":"conversation.response.error","message":"boom","code":3000}`),
+		want: ` id=conv error=conversation.response.error`},
+	{name: "llama.cpp's own completion", row: "llamacpp", target: "/completion", body: events(
+		`{"index":0,"content":"He","tokens":[1],"stop":false,"id_slot":-1,"tokens_predicted":1,"tokens_evaluated":4}`,
+		`{"index":0,"content":"y","tokens":[1],"stop":false,"id_slot":-1,"tokens_predicted":2,"tokens_evaluated":4}`,
+		`{"index":0,"content":"","tokens":[],"stop":true,"model":"m.gguf","tokens_predicted":2,"tokens_evaluated":4,"generation_settings":{},"stop_type":"limit","timings":{"prompt_n":4}}`),
+		want: `text_completion model=m.gguf 0.text=Hey 0.finish=limit uncached_input=4 output_text=2`},
+	{name: "DashScope's own API, all of the text in each piece", row: "alibaba", target: "/api/v1/services/aigc/text-generation/generation",
+		body: events("id:1\nevent:result\n:HTTP_STATUS/200\ndata:"+`{"output":{"choices":[{"message":{"content":"He","role":"assistant"},"finish_reason":"null"}]},"usage":{"total_tokens":2,"output_tokens":1,"input_tokens":1},"request_id":"r"}`,
+			"id:2\nevent:result\n:HTTP_STATUS/200\ndata:"+`{"output":{"choices":[{"message":{"content":"Hey","role":"assistant"},"finish_reason":"stop"}]},"usage":{"total_tokens":3,"output_tokens":2,"input_tokens":1},"request_id":"r"}`),
+		want: `chat 0.text=Hey 0.finish=stop uncached_input=1 output_text=2`},
+	{name: "Cloudflare's own API", row: "cloudflare", target: "/client/v4/accounts/a/ai/run/@cf/m", media: "application/json",
+		body: `{"result":{"response":"a","tool_calls":[{"name":"f","arguments":{"x":1}}],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}},"success":true,"errors":[],"messages":[]}`,
+		want: `chat 0.text=a 0.call=:f{"x":1} uncached_input=1 output_text=2`},
+	{name: "Cloudflare's own API in pieces", row: "cloudflare", target: "/client/v4/accounts/a/ai/run/@cf/m", body: events(
+		`{"response":"He","p":"abc"}`, `{"response":"y","p":"abcdef"}`, `{"response":"","usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}`, `[DONE]`),
+		want: `chat 0.text=Hey uncached_input=1 output_text=2`},
+	{name: "vectors of Hugging Face", row: "huggingface", target: "/hf-inference/models/org/m/pipeline/feature-extraction", media: "application/json",
+		body: `[[0.1,-0.2],[0.3,0.4]]`, want: `embeddings`},
+	{name: "one vector of Hugging Face", row: "huggingface", target: "/hf-inference/models/org/m/pipeline/feature-extraction", media: "application/json",
+		body: `[-0.1,0.2]`, want: `embeddings`},
+	{name: "scores of Hugging Face's server", row: "huggingface", target: "/rerank", media: "application/json",
+		body: `[{"index":0,"score":0.9},{"index":1,"score":0.1}]`, want: `rerank`},
 	{name: "vectors of Titan", row: "bedrock", target: "/model/amazon.titan-embed-text-v2:0/invoke", media: "application/json",
 		body: `{"embedding":[0.1,0.2],"inputTextTokenCount":3}`, want: `embeddings uncached_input=3`},
 	{name: "scores of Cohere on Bedrock", row: "bedrock", target: "/model/cohere.rerank-v3-5:0/invoke", media: "application/json",
@@ -84,6 +135,24 @@ func TestShapes(t *testing.T) {
 	}
 }
 
+// Vectors and scores of Hugging Face's are lists, and count.
+func TestListsOfHuggingFace(t *testing.T) {
+	tab := table(t)
+	f := func(target, body, key string, count, dimensions any) {
+		t.Helper()
+		c := show(t, tab, exchange("huggingface", target, 200), body)
+		if attr(c, key) != count || attr(c, "gen_ai.embeddings.dimension.count") != dimensions || len(c.Problems) > 0 || len(c.Output) > 0 {
+			t.Errorf("%s %s: %v %v %q", target, body, attr(c, key), attr(c, "gen_ai.embeddings.dimension.count"), c.Problems)
+		}
+	}
+	const vectors, scores = "spanwire.embeddings.count", "spanwire.rerank.count"
+	f("/hf-inference/models/org/m/pipeline/feature-extraction", `[[0.1,-0.2,3e-5],[0.3,0.4,0.5]]`, vectors, int64(2), int64(3))
+	f("/hf-inference/models/org/m/pipeline/feature-extraction", `[-0.1,0.2]`, vectors, int64(1), int64(2))
+	f("/hf-inference/models/org/m", `[[0.1,-0.2],[0.3,0.4]]`, vectors, int64(2), int64(2))
+	f("/embed", `[[0.1,-0.2]]`, vectors, int64(1), int64(2))
+	f("/rerank", `[{"index":0,"score":0.9},{"index":1,"score":0.1}]`, scores, int64(2), nil)
+}
+
 // The request of a chat at a path that nobody listed is read as one.
 func TestRequestOfAnUnlistedChat(t *testing.T) {
 	x := exchange("openai", "/serving-endpoints/m/invocations", 200)
@@ -97,6 +166,12 @@ func TestRequestOfAnUnlistedChat(t *testing.T) {
 	x.Method = "GET"
 	if c = show(t, table(t), x, `{"id":"chatcmpl-1","model":"m","choices":[{"message":{"content":"a"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}`); c.Kind != llm.KindHTTP || len(c.Output) > 0 {
 		t.Errorf("a stored chat: %+v", c)
+	}
+	x = exchange("alibaba", "/api/v1/services/aigc/text-generation/generation", 200)
+	x.Request.Data = []byte(`{"model":"qwen","input":{"messages":[{"role":"user","content":"hi"}]},"parameters":{"incremental_output":true}}`)
+	c = show(t, table(t), x, events(`{"output":{"text":"He","finish_reason":"null"},"usage":{"output_tokens":1,"input_tokens":1}}`, `{"output":{"text":"y","finish_reason":"stop"},"usage":{"output_tokens":2,"input_tokens":1}}`))
+	if got := said(c); got != "0.text=Hey 0.finish=stop uncached_input=1 output_text=2" || len(c.Input) != 1 || c.RequestModel != "qwen" {
+		t.Errorf("pieces that bring what is new: %s %+v", got, c.Input)
 	}
 	x = exchange("xai", "/v1/chat/deferred-completion/r1", 200)
 	x.Method = "GET"

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/spanwire/spanwire/internal/apierror"
-	"github.com/spanwire/spanwire/internal/content"
 	"github.com/spanwire/spanwire/internal/intake"
 	"github.com/spanwire/spanwire/internal/jsonwalk"
 	param "github.com/spanwire/spanwire/internal/params"
@@ -51,6 +50,10 @@ type answer struct {
 
 	texts, messages bool // choices had texts of their own, or messages and deltas
 
+	unlisted    *llm.Exchange // of an endpoint that nobody listed: see strange; nil elsewhere
+	wraps       bool          // answers come wrapped
+	incremental bool          // the caller asked for pieces that bring what is new
+
 	first choice // most answers have one
 	only  [1]*choice
 
@@ -67,6 +70,7 @@ type choice struct {
 	calls        []*toolCall
 	function     *toolCall  // legacy function_call
 	blobs        []llm.Part // images
+	pieced       bool       // deltas said something
 	sound        int64      // bytes of base64 of audio
 }
 
@@ -80,6 +84,7 @@ func (a *answer) read(data []byte, at time.Time, whole bool) (ok bool) {
 	a.cur = sketch{}
 	a.owned = whole
 	var choices []byte
+	var odd strange
 	cur := jsonwalk.Read(data)
 	for o := cur.Object(); o.Next(); {
 		switch string(o.Key) {
@@ -100,7 +105,9 @@ func (a *answer) read(data []byte, at time.Time, whole bool) (ok bool) {
 		case "usage":
 			a.setUsage(&a.usage, cur.Value())
 		case "response": // the events of other endpoints wrap the object
-			a.readWrapped(cur.Value())
+			val := cur.Value()
+			a.readWrapped(val)
+			odd.response = val
 		case "x_groq":
 			a.readGroq(cur.Value())
 		case "base_resp":
@@ -115,12 +122,20 @@ func (a *answer) read(data []byte, at time.Time, whole bool) (ok bool) {
 			}
 		case "obfuscation", "p":
 			a.cur.padding = cur.Value()
+		default:
+			if a.unlisted != nil {
+				odd.member(o.Key, cur.Value())
+			}
 		}
+	}
+	ok = cur.Whole()
+	if a.unlisted != nil && (whole || ok) {
+		a.readStrange(&odd, data, at, whole)
 	}
 	// The choices of a chunk last: their reading may depend on the id, wherever that
 	// stood. A chunk that was cut off brings none: what decides its meaning may be
 	// missing.
-	if ok = cur.Whole(); whole || !ok {
+	if whole || !ok {
 		return ok
 	}
 	list := jsonwalk.Read(choices)
@@ -219,6 +234,11 @@ func (a *answer) readWrapped(val []byte) {
 			a.setUsage(&a.usage, m.Val)
 		case "error":
 			a.setError(m.Val)
+		case "choices": // Perplexity, of an answer that is fetched
+			if a.owned {
+				list := jsonwalk.Read(m.Val)
+				a.readChoices(&list, time.Time{}, true)
+			}
 		}
 	}
 }
@@ -287,10 +307,16 @@ func (a *answer) readChoice(cur *jsonwalk.Cursor, position int, at time.Time, wh
 		body = message
 	}
 	before := a.cur.pieces
-	if jsonwalk.IsObject(body) {
+	switch {
+	case !whole && c.pieced && !jsonwalk.IsObject(delta):
+		// MiniMax ends with the message that its deltas were.
+	case jsonwalk.IsObject(body):
 		a.messages = true
-		a.readDelta(c, body, whole)
-	} else {
+		if a.readDelta(c, body, whole); a.cur.pieces == before {
+			a.take(c, text, partText) // completions of Together may have but a number in the delta
+		}
+		c.pieced = c.pieced || a.cur.pieces > before && !whole && jsonwalk.IsObject(delta)
+	default:
 		a.texts = a.texts || len(text) > 0
 		a.setRole(c, role)
 		a.take(c, text, partText)
@@ -302,128 +328,6 @@ func (a *answer) readChoice(cur *jsonwalk.Cursor, position int, at time.Time, wh
 	if a.cur.pieces > before && !whole {
 		a.rhythm.Piece(at)
 	}
-}
-
-// readDelta takes the delta of a chunk, or the message of a plain answer.
-func (a *answer) readDelta(c *choice, body []byte, whole bool) {
-	var said, reasoning, reasoning2 []byte
-	for m := jsonwalk.Object(body); m.Next(); {
-		switch string(m.Key) {
-		case "role":
-			a.setRole(c, m.Val)
-		case "content":
-			said = m.Val
-		case "reasoning_content":
-			reasoning = m.Val
-		case "reasoning":
-			reasoning2 = m.Val
-		case "refusal":
-			a.take(c, m.Val, partRefusal)
-		case "tool_calls":
-			a.readCalls(c, m.Val, whole)
-		case "function_call":
-			a.readFunction(c, m.Val)
-		case "images": // OpenRouter
-			a.readImages(c, m.Val)
-		case "audio":
-			a.readSound(c, m.Val)
-		}
-	}
-	// Where both names come they carry the same text.
-	if jsonwalk.Empty(reasoning) {
-		reasoning = reasoning2
-	}
-	a.take(c, reasoning, partReasoning)
-	if len(said) > 0 && said[0] == '[' {
-		a.readParts(c, said)
-		return
-	}
-	a.take(c, said, partText)
-}
-
-// readImages takes the images that a model made. They are content, and come whole.
-func (a *answer) readImages(c *choice, list []byte) {
-	for e := jsonwalk.Array(list); e.Next() && len(c.blobs) < maxBlobs; {
-		if p, ok := mediaOf("image_url", e.Val); ok && (p.Size > 0 || p.URI != "") {
-			a.cur.special = true
-			a.cur.pieces++
-			c.blobs = append(c.blobs, p)
-		}
-	}
-}
-
-// readSound takes audio: what is said in it, and how much of it there is.
-func (a *answer) readSound(c *choice, val []byte) {
-	for m := jsonwalk.Object(val); m.Next(); {
-		switch string(m.Key) {
-		case "transcript":
-			a.take(c, m.Val, partVoice)
-		case "data":
-			if data := jsonwalk.Inner(m.Val); len(data) > 0 {
-				a.cur.special = true
-				a.cur.pieces++
-				c.sound += content.Blob(data, "audio", "").Size
-			}
-		}
-	}
-}
-
-// readParts reads content that is a list of parts: {type: text | thinking …}.
-func (a *answer) readParts(c *choice, list []byte) {
-	a.cur.special = true
-	for e := jsonwalk.Array(list); e.Next(); {
-		if e.Val[0] == '"' {
-			a.take(c, e.Val, partText)
-			continue
-		}
-		for m := jsonwalk.Object(e.Val); m.Next(); {
-			switch string(m.Key) {
-			case "text", "output_text":
-				a.take(c, m.Val, partText)
-			case "refusal":
-				a.take(c, m.Val, partRefusal)
-			case "thinking", "reasoning", "summary": // summary: Databricks
-				a.readThinking(c, m.Val)
-			}
-		}
-	}
-}
-
-// readThinking reads reasoning that is a text or a list of text parts.
-func (a *answer) readThinking(c *choice, val []byte) {
-	if val[0] == '"' {
-		a.take(c, val, partReasoning)
-	}
-	for e := jsonwalk.Array(val); e.Next(); {
-		if e.Val[0] == '"' {
-			a.take(c, e.Val, partReasoning)
-		} else if t := jsonwalk.Member(e.Val, "text"); t != nil {
-			a.take(c, t, partReasoning)
-		}
-	}
-}
-
-// partKind is where a text of a choice goes.
-type partKind uint8
-
-// The kinds, in the order in which they make parts of a message.
-const (
-	partReasoning partKind = iota
-	partText
-	partVoice // transcript of audio
-	partRefusal
-	numParts
-)
-
-// take appends a text to a choice.
-func (a *answer) take(c *choice, val []byte, k partKind) {
-	raw := jsonwalk.Inner(val)
-	if len(raw) == 0 {
-		return
-	}
-	a.keep(&c.texts[k], raw)
-	a.cur.pieces++
-	a.cur.kind, a.cur.val = k, raw
 }
 
 // keep adds text within the bound and reports whether there was any.

@@ -41,6 +41,7 @@ var endpoints = []struct {
 	{"POST", "publishers/*/models/*:rawPredict", chat, "chat"}, // on Vertex: Mistral, AI21
 	{"POST", "publishers/*/models/*:streamRawPredict", chat, "chat"},
 	{"GET", "chat/deferred-completion/*", chat, "chat"}, // xAI
+	{"GET", "async/chat/completions/*", chat, "chat"},   // Perplexity
 	{"POST", "completions", completions, "text_completion"},
 	{"POST", "embeddings", embeddings, "embeddings"},
 	{"POST", "*embeddings", embeddings, "embeddings"},  // of Voyage: multimodalembeddings, contextualizedembeddings

@@ -192,6 +192,7 @@ var finishNames = map[string]string{
 	"eos": "stop", "": "stop", "end_turn": "stop", "stop_sequence": "stop",
 	"max_tokens": "length", "model_length": "length",
 	"abort": "error",
+	"word":  "stop", "limit": "length", // llama.cpp
 }
 
 func finishName(raw string) string {

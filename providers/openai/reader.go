@@ -35,6 +35,9 @@ func (Dialect) NewReader(x *llm.Exchange) *Reader {
 
 func newReader(x *llm.Exchange, endpoint endpoint) *Reader {
 	r := &Reader{endpoint: endpoint}
+	if endpoint == other {
+		r.answer.unlisted = x
+	}
 	r.body.Begin(x, intake.Unknown, intake.Handler{Event: r.take, Squeeze: endpoint == embeddings, Lean: endpoint == chat, MaxEvent: maxEvent})
 	return r
 }

@@ -95,7 +95,18 @@ func (q *request) member(key []byte, cur *jsonwalk.Cursor) {
 	case "messages":
 		c.Input = q.prompt.messages(cur)
 	case "prompt", "input", "inputs":
-		c.Input = append(c.Input, q.prompt.prompts(cur)...)
+		if cur.Peek() != '{' {
+			c.Input = append(c.Input, q.prompt.prompts(cur)...)
+			return
+		}
+		val := cur.Value()
+		inner := jsonwalk.Read(val)
+		if list := jsonwalk.Member(val, "messages"); list != nil { // DashScope
+			inner = jsonwalk.Read(list)
+			c.Input = q.prompt.messages(&inner)
+			return
+		}
+		c.Input = append(c.Input, q.prompt.prompts(&inner)...)
 	case "tools":
 		c.Tools = append(c.Tools, readTools(cur.Value())...)
 	case "functions":

@@ -72,6 +72,14 @@ func (p *callPiece) read(val []byte) {
 			p.kind = jsonwalk.Inner(m.Val)
 		case "function", "custom":
 			p.readFunction(m.Val)
+		case "name": // Cloudflare has no object around the two
+			if len(p.name) == 0 {
+				p.name = jsonwalk.Inner(m.Val)
+			}
+		case "arguments":
+			if len(p.args) == 0 {
+				p.args = m.Val
+			}
 		}
 	}
 }

@@ -50,8 +50,8 @@ const (
 
 // counts says where the figures stand: the first of the paths that holds a number.
 var counts = [numCounts][]string{
-	rowInput:        {"prompt_tokens", "input_tokens"},
-	rowOutput:       {"completion_tokens", "output_tokens"},
+	rowInput:        {"prompt_tokens", "input_tokens", "tokens_evaluated"},
+	rowOutput:       {"completion_tokens", "output_tokens", "tokens_predicted"},
 	rowTotal:        {"total_tokens"},
 	rowCached:       in("cached_tokens", "prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens", "cache_read_input_tokens"),
 	rowWrite:        append(in("cache_write_tokens", "cache_creation_input_tokens"), in("cache_creation_input_tokens")...),
