@@ -84,6 +84,7 @@ var dialects = []dialect{
 		},
 		paths: []path{
 			{suffix: "/chat/completions"}, {suffix: "/v1/completions"}, {suffix: "/v1/embeddings"}, {suffix: "/openai/embeddings"},
+			{suffix: "/models/embeddings"}, {suffix: "/images/embeddings"}, // Azure
 			{suffix: "/responses"}, {has: "/v1/responses/"},
 			{suffix: "/images/generations"}, {suffix: "/images/edits"}, {suffix: "/images/variations"},
 			{suffix: "/audio/speech"}, {suffix: "/audio/transcriptions"}, {suffix: "/audio/translations"},
@@ -137,7 +138,7 @@ var dialects = []dialect{
 	textsRow("replicate", path{has: "/v1/predictions"}, path{suffix: "/predictions", has: "/v1/models/"}),
 	textsRow("watsonx", path{has: "/ml/v1/"}, path{has: "/ml/v1-beta/"}),
 	// Hugging Face's inference server, by itself and behind the router.
-	textsRow("tgi", path{suffix: "/generate"}, path{suffix: "/generate_stream"}, path{has: "/hf-inference/models/"}, path{prefix: "/models/"}),
+	textsRow("tgi", path{suffix: "/generate"}, path{suffix: "/generate_stream"}, path{suffix: "/embed"}, path{has: "/hf-inference/models/"}, path{prefix: "/models/"}),
 }
 
 // texts are the text generation APIs that are like no other: one dialect, under the

@@ -368,7 +368,15 @@ func (r *Reader) Finish(c *llm.Call, x *llm.Exchange) error {
 		r.answer.FillRhythm(c)
 		intake.Stream{Pieces: r.events, Unreadable: r.unreadable, Named: "events", Done: r.done, Failed: r.err != nil}.Settle(c, x)
 	case intake.Document:
-		cut = !r.document(document, false, false)
+		if document[0] == '[' && r.endpoint == rerank { // Hugging Face's server
+			_, whole := jsonwalk.SkipValue(document, 0)
+			for e := jsonwalk.Array(document); e.Next(); {
+				r.results++
+			}
+			cut = !whole
+		} else {
+			cut = !r.document(document, false, false)
+		}
 		for m := jsonwalk.Ending(tail, []string{"meta", "usage", "model", "id", "response_type", "finish_reason"}); m.Next(); {
 			r.member(m.Key, m.Val, nil)
 		}

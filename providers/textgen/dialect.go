@@ -63,6 +63,8 @@ var endpoints = []struct {
 	{"/predictions", prediction, "text_completion", false},
 	{"/generate", generation, "text_completion", false},
 	{"/generate_stream", generation, "text_completion", true},
+	{"/embed", embeddings, "embeddings", false}, // Hugging Face's server for embeddings
+	{"/pipeline/feature-extraction", embeddings, "embeddings", false},
 }
 
 // place is what the address of a request tells.
@@ -104,7 +106,7 @@ func find(x *llm.Exchange) (p place) {
 func modelIn(path string) string {
 	for _, part := range []string{"/models/", "/deployments/"} {
 		if _, rest, ok := strings.Cut(path, part); ok {
-			for _, end := range []string{"/predictions", "/text/"} {
+			for _, end := range []string{"/predictions", "/text/", "/pipeline/"} {
 				rest, _, _ = strings.Cut(rest, end)
 			}
 			if name, err := url.PathUnescape(rest); err == nil {

@@ -269,6 +269,9 @@ func (r *Reader) Finish(c *llm.Call, x *llm.Exchange) error {
 	case intake.Document:
 		list := jsonwalk.Array(document)
 		if list.Next() { // Hugging Face wraps its answer, or has one for each input
+			if list.Val[0] == '[' || list.Val[0] == '-' || list.Val[0] >= '0' && list.Val[0] <= '9' {
+				return r.finishVectors(c, x, document, gap)
+			}
 			document = list.Val
 		}
 		cut = !r.read(document, x.End, false)
@@ -287,6 +290,40 @@ func (r *Reader) Finish(c *llm.Call, x *llm.Exchange) error {
 	}
 	c.ErrorType, c.ErrorMessage = apierror.Settle(x.Status, r.err, nil)
 	r.fill(c, x, cut)
+	return nil
+}
+
+// finishVectors counts the vectors that an answer of Hugging Face's consists of: a list
+// of them, or the one of one text.
+func (r *Reader) finishVectors(c *llm.Call, x *llm.Exchange, document []byte, gap bool) error {
+	c.Operation = "embeddings"
+	squeezed := r.place.endpoint == embeddings // of each vector only its length is left
+	measure := func(vector []byte) {
+		if r.vectors++; r.vectors > 1 {
+			return
+		}
+		for v := jsonwalk.Array(vector); v.Next(); r.dimensions++ {
+			if squeezed {
+				r.dimensions, _ = params.Count(v.Val)
+				return
+			}
+		}
+	}
+	list := jsonwalk.Array(document)
+	if list.Next() && list.Val[0] != '[' {
+		measure(document)
+	} else {
+		for e := jsonwalk.Array(document); e.Next(); {
+			measure(e.Val)
+		}
+	}
+	_, whole := jsonwalk.SkipValue(document, 0)
+	c.Problems = append(c.Problems, intake.Shortfall(x, whole, gap)...)
+	if !whole {
+		r.dimensions = 0 // of what was not read
+	}
+	r.fill(c, x, !whole)
+	c.Output = nil
 	return nil
 }
 
