@@ -70,7 +70,7 @@ func agent(p *prose, first, turns int) []*llm.Call {
 	}
 	var history []llm.Message
 	var calls []*llm.Call
-	each := 35_500 / turns // of answer, tool call and result of a turn
+	each := 30_700 / turns // of answer, tool call and result of a turn
 	for turn := range turns {
 		c := sinktest.Call(first + turn)
 		c.ID = fmt.Sprintf("019aa5b3-%04x-7000-8000-%012d", p.rng.IntN(1<<16), first+turn)
