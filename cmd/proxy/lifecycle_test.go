@@ -19,6 +19,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/spanwire/spanwire/internal/fakellm"
@@ -136,18 +137,56 @@ func TestSecondSignal(t *testing.T) {
 	p := start(t, "drain_timeout: 1h\n"+rows(g.url, "openai"))
 	got := stream(t, p.url+chatPath)
 	<-g.reached
-	p.signals <- syscall.SIGINT
-	p.signals <- syscall.SIGINT
-	<-got
-	select {
-	case err := <-p.ended:
-		if !errors.Is(err, errSignal) {
-			t.Errorf("ended with %v", err)
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	late := time.After(patience)
+	for p.ended != nil {
+		select {
+		case <-again.C:
+			select {
+			case p.signals <- syscall.SIGINT:
+			default:
+			}
+		case err := <-p.ended:
+			if !errors.Is(err, errSignal) {
+				t.Errorf("ended with %v", err)
+			}
+			p.ended = nil
+		case <-late:
+			t.Fatal("the program did not end")
 		}
-	case <-time.After(patience):
-		t.Fatal("the program did not end")
 	}
-	p.ended = nil
+	<-got
+}
+
+// TestSecondSignalIsAnother: what comes with the first signal asks for no more than that.
+func TestSecondSignalIsAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		signals, done, ended := make(chan os.Signal, 4), make(chan struct{}), make(chan bool, 1)
+		run := func() { ended <- second(signals, done) }
+		go run()
+		signals <- syscall.SIGTERM // at once, as from timeout(1)
+		time.Sleep(sameSignal - 1)
+		signals <- syscall.SIGINT
+		synctest.Wait()
+		time.Sleep(sameSignal)
+		signals <- syscall.SIGHUP
+		synctest.Wait()
+		select {
+		case <-ended:
+			t.Fatal("an echo of the first signal was taken for a second one")
+		default:
+		}
+		signals <- syscall.SIGTERM
+		if !<-ended {
+			t.Error("a second signal does not count")
+		}
+		go run()
+		close(done)
+		if <-ended {
+			t.Error("a signal that nobody sent")
+		}
+	})
 }
 
 // eventually waits for a condition that is about to come true.

@@ -172,17 +172,8 @@ func stop(signals <-chan os.Signal, drain time.Duration, relay *proxy.Server, re
 	stopped := make(chan struct{})
 	defer close(stopped)
 	go func() {
-		for {
-			select {
-			case sig := <-signals:
-				if sig == syscall.SIGHUP {
-					continue
-				}
-				cancel(errSignal)
-				return
-			case <-stopped:
-				return
-			}
+		if second(signals, stopped) {
+			cancel(errSignal)
 		}
 	}()
 	streams, cancelStreams := context.WithTimeout(ctx, drain)
@@ -201,6 +192,31 @@ func stop(signals <-chan os.Signal, drain time.Duration, relay *proxy.Server, re
 		return cause
 	}
 	return err
+}
+
+// sameSignal is how soon after the first signal another is the same one. What stops a
+// group of processes (timeout, a supervisor, a shell) often tells each of them and then
+// the group, and means no more by it.
+const sameSignal = 250 * time.Millisecond
+
+// second waits for a signal that asks once more to end, and says whether one came
+// before done.
+func second(signals <-chan os.Signal, done <-chan struct{}) bool {
+	asked := time.NewTimer(sameSignal)
+	defer asked.Stop()
+	counts := false
+	for {
+		select {
+		case sig := <-signals:
+			if counts && sig != syscall.SIGHUP {
+				return true
+			}
+		case <-asked.C:
+			counts = true
+		case <-done:
+			return false
+		}
+	}
 }
 
 // newLogger returns the program's log.
