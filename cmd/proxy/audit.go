@@ -2,8 +2,10 @@ package main
 
 import (
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -18,7 +20,7 @@ func auditCommand(load func() (loaded, error)) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "Verify and export the journal",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(verifyCommand(load), exportCommand(load))
@@ -65,6 +67,14 @@ func moment(s string, last bool) (time.Time, error) {
 	return day, nil
 }
 
+// journalIn says whether there is a journal in a folder.
+func journalIn(dir string) error {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nowhere("journal", dir)
+	}
+	return nil // what else is wrong with it shows when it is read
+}
+
 func verifyCommand(load func() (loaded, error)) *cobra.Command {
 	var p part
 	var key string
@@ -77,7 +87,7 @@ and names the first such record. A running Spanwire need not be stopped.
 
 What was cut off the end after the last checkpoint leaves no trace in the journal
 itself: compare the last checkpoint with the one that the log of the program names.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			rng, err := p.rng()
 			if err != nil {
@@ -102,6 +112,9 @@ itself: compare the last checkpoint with the one that the log of the program nam
 				if trusted, err = journal.PublicKey(key); err != nil {
 					return fmt.Errorf("--key: %w", err)
 				}
+			}
+			if err := journalIn(dir); err != nil {
+				return err
 			}
 			r, err := journal.Verify(cmd.Context(), dir, rng, trusted)
 			if err != nil {
@@ -169,7 +182,7 @@ func exportCommand(load func() (loaded, error)) *cobra.Command {
 		Long: `export writes every record of the journal as JSON, one a line. Contents that are
 encrypted are opened with encryption.key of the configuration; without it they are left
 out, and their calls say content_encrypted.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			rng, err := p.rng()
 			if err != nil {
@@ -186,6 +199,9 @@ out, and their calls say content_encrypted.`,
 			dir := p.dir
 			if dir == "" {
 				dir = cfg.journalDir()
+			}
+			if err := journalIn(dir); err != nil {
+				return err
 			}
 			if file == "" {
 				_, err := journal.Export(cmd.Context(), dir, rng, keys, cmd.OutOrStdout())

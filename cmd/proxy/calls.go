@@ -29,7 +29,7 @@ func callsCommand(load func() (loaded, error)) *cobra.Command {
 		Short: "List the calls that were kept, newest first",
 		Long: `calls lists what the store has, newest first; a running Spanwire need not be stopped.
 See one of them with its messages by the command call.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			now := time.Now()
 			var err error
@@ -170,6 +170,9 @@ func took(d time.Duration) string {
 		return d.Round(100 * time.Millisecond).String()
 	case d >= time.Second:
 		return d.Round(10 * time.Millisecond).String()
+	}
+	if d > 0 && d < time.Millisecond {
+		return "<1ms"
 	}
 	return d.Round(time.Millisecond).String()
 }

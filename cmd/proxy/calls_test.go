@@ -96,7 +96,7 @@ func TestStoreCommands(t *testing.T) {
 	f(false, "not empty", "backup", copied)
 	f(true, "everything fits", "store", "check", "--dir", copied)
 	f(true, id, "calls", "--dir", copied)
-	f(false, "another program", "reprice", "--since", "1d")
+	f(false, "stop it first", "reprice", "--since", "1d")
 	f(false, "--since", "reprice")
 	p.stop(t)
 	if err := os.WriteFile(file, []byte(config+"pricing: {overrides: [{provider: openai, model: gpt-4o-mini-2024-07-18, rates: {input: \"1000\", output: \"1000\"}}]}\n"), 0o600); err != nil {

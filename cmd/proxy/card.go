@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spanwire/spanwire/llm"
 )
@@ -57,10 +56,10 @@ func (k *cardText) times(c *llm.Call) {
 	}
 	s := c.Start.Local().Format("2006-01-02 15:04:05.000 MST")
 	if !c.End.IsZero() {
-		s += ", took " + c.End.Sub(c.Start).Round(time.Millisecond).String()
+		s += ", took " + took(c.End.Sub(c.Start))
 	}
 	if !c.FirstToken.IsZero() {
-		s += ", first token after " + c.FirstToken.Sub(c.Start).Round(time.Millisecond).String()
+		s += ", first token after " + took(c.FirstToken.Sub(c.Start))
 	}
 	k.line("when", s)
 }

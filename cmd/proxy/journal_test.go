@@ -182,7 +182,7 @@ func TestAuditArguments(t *testing.T) {
 	f("--from", "verify", "--dir", empty, "--from", "yesterday")
 	f("before", "export", "--dir", empty, "--from", "2026-11-21", "--to", "2026-11-20")
 	f("--key", "verify", "--dir", empty, "--key", "abc")
-	f("no such file", "verify", "--dir", filepath.Join(empty, "nowhere"))
+	f("there is no journal", "verify", "--dir", filepath.Join(empty, "nowhere"))
 }
 
 func TestJournalConfigErrors(t *testing.T) {

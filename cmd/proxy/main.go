@@ -82,12 +82,13 @@ func command(s settings) *cobra.Command {
 span of each: model, tokens, cost, latency, content.
 
 Start it, then point a client at it: export OPENAI_BASE_URL=http://localhost:8080/v1`,
-		Args:          cobra.NoArgs,
+		Args:          noArgs,
 		Version:       longVersion(),
 		SilenceErrors: true, // run tells them
 		SilenceUsage:  true,
 	}
 	root.SetVersionTemplate("spanwire {{.Version}}\n")
+	root.SetFlagErrorFunc(badFlag)
 	flags := root.PersistentFlags()
 	flags.StringVar(&file, "config", os.Getenv("SPANWIRE_CONFIG"), "configuration file (default: config.yaml in the working directory, if there is one)")
 	flags.String("listen", "", "address for callers (default 127.0.0.1:8080)")
@@ -122,7 +123,7 @@ Start it, then point a client at it: export OPENAI_BASE_URL=http://localhost:808
 SHA-256 of what was sent and of what arrived, on both sides. It exits with 1 when
 something was changed, let through or hidden. A running Spanwire need not be stopped:
 none of it is kept or exported.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := load()
 			if err != nil {
@@ -133,7 +134,7 @@ none of it is kept or exported.`,
 	}, &cobra.Command{
 		Use:   "healthcheck",
 		Short: "Ask the Spanwire that runs here whether it is ready",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := only("admin")()
 			if err != nil {

@@ -18,7 +18,7 @@ func storeCommand(load func() (loaded, error)) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "store",
 		Short: "Check the store",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var dir string
@@ -28,7 +28,7 @@ func storeCommand(load func() (loaded, error)) *cobra.Command {
 		Long: `check reads every call and everything that was said, and says what is damaged,
 missing or counted wrongly. It exits with 1 when something is. A running Spanwire need
 not be stopped.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, err := openReader(load, dir)
 			if err != nil {
@@ -124,7 +124,7 @@ func repriceCommand(load func() (loaded, error)) *cobra.Command {
 the configuration, and makes their totals anew. What a call cost before stays beside
 it. What a provider told stays as it is. Spanwire must be stopped meanwhile: one program
 writes to a store. --try says what would change, and changes nothing.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			from, err := ago(since, time.Now())
 			if err != nil || from.IsZero() {
@@ -147,6 +147,9 @@ writes to a store. --try says what would change, and changes nothing.`,
 				return err
 			}
 			s, err := openStore(&cfg.Config, slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError})))
+			if errors.Is(err, store.ErrLocked) {
+				return fmt.Errorf("a running Spanwire writes to the store in %s: stop it first", cfg.DataDir)
+			}
 			if err != nil {
 				return err
 			}

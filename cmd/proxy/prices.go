@@ -20,7 +20,7 @@ func pricesCommand(load func() (loaded, error)) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "prices",
 		Short: "Check, compare, import and show prices",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(checkPricesCommand(load), diffPricesCommand(load), importPricesCommand(load), showPricesCommand(load))

@@ -45,7 +45,12 @@ func publishRuns(t *tracing.Tracing, l *runs.Linker) error {
 
 // runsCommand returns the commands about runs.
 func runsCommand(load func() (loaded, error), s settings) *cobra.Command {
-	cmd := &cobra.Command{Use: "runs", Short: "See what agents did"}
+	cmd := &cobra.Command{
+		Use:   "runs",
+		Short: "See what agents did",
+		Args:  noArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
 	var stable bool
 	tree := &cobra.Command{
 		Use:   "tree FILE",

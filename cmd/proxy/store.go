@@ -59,7 +59,11 @@ func readStore(cfg *Config, dir string) (*store.Reader, error) {
 	if dir == "" {
 		dir = cfg.DataDir
 	}
-	return store.OpenReader(dir, storeSealer(keys))
+	r, err := store.OpenReader(dir, storeSealer(keys))
+	if errors.Is(err, store.ErrNone) {
+		return nil, nowhere("store", dir)
+	}
+	return r, err
 }
 
 // defaultDataDir is where calls are kept when nobody says where.
