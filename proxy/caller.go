@@ -11,7 +11,11 @@ import (
 func (s *Server) serve(c *caller, full bool) {
 	defer s.forget(c)
 	defer c.release()
-	if s.watch.add(c) != nil || c.handshake(s.conf.Load().HeaderTimeout) != nil {
+	if s.watch.add(c) != nil {
+		return
+	}
+	if err := c.handshake(s.conf.Load().HeaderTimeout); err != nil {
+		s.explainTLS(c, err)
 		return
 	}
 	x := &exchange{s: s, c: c}
@@ -21,6 +25,7 @@ func (s *Server) serve(c *caller, full bool) {
 				return
 			}
 			s.stats.refused.Add(1)
+			s.hint(c.in)
 			c.refuse(refusal(err))
 			return
 		}

@@ -21,6 +21,8 @@ type Server struct {
 	watch watcher
 	stats counters
 
+	mistaken mistaken
+
 	closing atomic.Bool
 	mu      sync.Mutex
 	lns     map[net.Listener]struct{}
