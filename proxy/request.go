@@ -180,6 +180,7 @@ func (x *exchange) connect() error {
 	u, err := x.s.pool.dialNew(ctx, up)
 	x.attach(u, nil)
 	if err != nil {
+		x.s.unreached(up, err)
 		f := unreachable(up.Name, err)
 		return &f
 	}

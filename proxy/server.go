@@ -21,7 +21,7 @@ type Server struct {
 	watch watcher
 	stats counters
 
-	mistaken mistaken
+	hints hints
 
 	closing atomic.Bool
 	mu      sync.Mutex

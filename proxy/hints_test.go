@@ -64,3 +64,23 @@ func TestHints(t *testing.T) {
 		}
 	}
 }
+
+// Why a provider cannot be reached is said in full where its caller does not see it, and
+// not once for every call.
+func TestUnreachedIsLogged(t *testing.T) {
+	log := &said{}
+	b := start(t, answering(hello, nil), func(b *bench, _ *Config, set *Settings) {
+		b.up.Port = 1 // nobody listens there
+		set.Log = slog.New(slog.NewTextHandler(log, nil))
+	})
+	for range 3 {
+		r, body, err := b.dial().send(post("/", "s3cr3t")).response("POST")
+		if err != nil || r.StatusCode != 502 || strings.Contains(body, "127.0.0.1") {
+			t.Errorf("%v %q %v", r, body, err)
+		}
+		b.record()
+	}
+	if log.count("provider=test") != 1 || log.count("127.0.0.1:1:") == 0 || log.count("s3cr3t") != 0 {
+		t.Errorf("the log says:\n%s", log.b.String())
+	}
+}
