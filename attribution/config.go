@@ -54,15 +54,15 @@ func (c Config) Validate() error {
 	var errs []error
 	mode := func(where string, m llm.ContentMode) {
 		if m != "" && strictness(m) < 0 {
-			errs = append(errs, fmt.Errorf("%s: content must be full, metadata or off: %q", where, m))
+			errs = append(errs, fmt.Errorf("%scontent: %q is none of full, metadata, off", where, m))
 		}
 	}
-	mode("attribution", c.Content)
+	mode("", c.Content)
 	for _, name := range slices.Sorted(maps.Keys(c.Teams)) {
 		if name == "" {
 			errs = append(errs, errors.New("teams: a name is empty"))
 		}
-		mode("team "+name, c.Teams[name].Content)
+		mode("teams: "+name+": ", c.Teams[name].Content)
 	}
 	seen := make(map[string]bool, len(c.Keys))
 	for _, f := range slices.Sorted(maps.Keys(c.Keys)) {
@@ -78,7 +78,7 @@ func (c Config) Validate() error {
 		if k := c.Keys[f]; k == (Key{AllowOverride: k.AllowOverride}) {
 			errs = append(errs, fmt.Errorf("keys: %.4q… says neither team, user nor content", f))
 		}
-		mode(fmt.Sprintf("keys: %.4q…", f), c.Keys[f].Content)
+		mode(fmt.Sprintf("keys: %.4q…: ", f), c.Keys[f].Content)
 	}
 	for _, p := range slices.Concat(c.StripHeaders, c.KeepHeaders) {
 		if !isPattern(p) {

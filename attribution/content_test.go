@@ -73,8 +73,8 @@ func TestConfigIsValidated(t *testing.T) {
 	keys := func(f string, k attribution.Key) attribution.Config {
 		return attribution.Config{Keys: map[string]attribution.Key{f: k}}
 	}
-	check("full, metadata or off", attribution.Config{Content: "some"})
-	check("team a: content", attribution.Config{Teams: map[string]attribution.Team{"a": {Content: "some"}}})
+	check(`content: "some" is none of full, metadata, off`, attribution.Config{Content: "some"})
+	check("teams: a: content: ", attribution.Config{Teams: map[string]attribution.Team{"a": {Content: "some"}}})
 	check("a name is empty", attribution.Config{Teams: map[string]attribution.Team{"": {}}})
 	check("no fingerprint", keys("0123456789a", attribution.Key{Team: "a"}))
 	check("no fingerprint", keys("0123456789ag", attribution.Key{Team: "a"}))

@@ -84,6 +84,35 @@ func TestCheckFindsAll(t *testing.T) {
 	f("pricing: {file: /nowhere.json}\n", "nowhere")
 }
 
+// TestAllFaultsAtOnce: one look at the configuration is enough, whatever kinds of faults
+// it has, and none is told twice.
+func TestAllFaultsAtOnce(t *testing.T) {
+	_, errOut, err := cli(t, "--check", "--config", writeConfig(t, `listn: 127.0.0.1:1
+timeouts: {idle: 10}
+on_disconnect: abort
+providers:
+  - {name: mine}
+  - {name: other, base_url: 'http://a', dialect: klingon}
+log: {level: verbose}
+journal: {mode: strct}
+tracing: {exporters: [{type: pigeon}]}
+`))
+	if err == nil {
+		t.Fatal("valid")
+	}
+	for _, want := range []string{
+		`:1: unknown key "listn"`, ":2: timeouts.idle: 10", `on_disconnect: "abort"`, "mine: base_url is missing", `dialect "klingon"`,
+		`log.level: "verbose"`, `journal: mode: "strct"`, `"pigeon"`,
+	} {
+		if n := strings.Count(errOut, want); n != 1 {
+			t.Errorf("%q is said %d times:\n%s", want, n, errOut)
+		}
+	}
+	if n := strings.Count(errOut, "\n"); n != 8 {
+		t.Errorf("%d lines for 8 faults:\n%s", n, errOut)
+	}
+}
+
 func TestAddressInUse(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

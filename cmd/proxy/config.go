@@ -308,14 +308,14 @@ func (s source) load() (loaded, error) {
 		}
 	}
 	file, values, lines, err := s.readFile(all)
-	if err != nil {
-		return out, err
+	if values == nil && err != nil {
+		return out, err // nothing could be read
 	}
 	out.file = file
+	errs := []error{err}
 	if err := v.MergeConfigMap(values); err != nil {
 		return out, fmt.Errorf("read %s: %w", file, err)
 	}
-	var errs []error
 	for _, l := range all {
 		if err := s.set(l, v.Get(l.key), file, lines); err != nil {
 			errs = append(errs, err)
@@ -328,10 +328,8 @@ func (s source) load() (loaded, error) {
 		out.warnings = append(out.warnings, fmt.Sprintf("environment variable %s names no key of the configuration", name))
 	}
 	out.watch = out.watch.follow(out.files())
-	if errs == nil {
-		errs = append(errs, out.validate())
-	}
-	return out, errors.Join(errs...)
+	// What could not be read has its default now, so that no fault is told of it twice.
+	return out, errors.Join(append(errs, out.validate())...)
 }
 
 // reads says whether a key is read.
@@ -374,6 +372,7 @@ func (s source) set(l leaf, value any, file string, lines map[string]int) error 
 }
 
 // readFile reads the file into nested maps of given values, and the line of each key.
+// Where there are values beside an error, what it is about is not among them.
 func (s source) readFile(all []leaf) (read string, values map[string]any, lines map[string]int, err error) {
 	name, asked := s.file, s.file != ""
 	if !asked {
@@ -392,16 +391,13 @@ func (s source) readFile(all []leaf) (read string, values map[string]any, lines 
 	}
 	r := reader{file: name, lines: make(map[string]int)}
 	tree := r.value(s.narrow(root), reflect.TypeFor[Config](), "")
-	if r.errs != nil {
-		return name, nil, nil, errors.Join(r.errs...)
-	}
 	values = make(map[string]any)
 	for _, l := range all {
 		if v, ok := lookup(tree, strings.Split(l.key, ".")); ok {
 			place(values, strings.Split(l.key, "."), given{v, true})
 		}
 	}
-	return name, values, r.lines, nil
+	return name, values, r.lines, errors.Join(r.errs...)
 }
 
 // narrow returns the keys of a file that are read.

@@ -137,6 +137,12 @@ func TestConfigErrors(t *testing.T) {
 	f("providers: openai\n", "config.yaml:1: providers")
 	f("timeouts: 30s\n", "config.yaml:1", "connect")
 	f("- a\n", "config.yaml:1")
+	f("providers:\n  groq: {base_url: 'https://a'}\n", "config.yaml:2: providers is a list", `"- "`)
+	f("timeouts:\n  - idle: 1s\n", "config.yaml:2: timeouts has keys, and is no list")
+	f("teams: [a]\n", "config.yaml:1: teams has keys, and is no list")
+	f("timeouts:\n\n\tidle: 1s\n", "config.yaml:3: begins with a tab", "spaces")
+	f("log: {level: verbose}\n", `log.level: "verbose" is none of debug, info, warn, error`)
+	f("content: all\n", `content: "all" is none of full, metadata, off`)
 	f("a: [\n", "config.yaml")
 	// Values that cannot work.
 	f("listen: 8080\n", "listen", "address")

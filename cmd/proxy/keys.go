@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"reflect"
@@ -114,11 +115,19 @@ func (r *reader) value(n *yaml.Node, t reflect.Type, path string) any {
 	case yaml.AliasNode:
 		return r.value(n.Alias, t, path)
 	case yaml.MappingNode:
+		if t.Kind() == reflect.Slice {
+			r.fail(n, "%s is a list: begin each of its items with \"- \"", path)
+			return nil
+		}
 		return r.mapping(n, t, path)
 	case yaml.SequenceNode:
 		elem := t
-		if t.Kind() == reflect.Slice {
+		switch t.Kind() {
+		case reflect.Slice:
 			elem = t.Elem()
+		case reflect.Struct, reflect.Map:
+			r.fail(n, "%s has keys, and is no list", path)
+			return nil
 		}
 		out := make([]any, 0, len(n.Content))
 		for _, item := range n.Content {
@@ -164,7 +173,12 @@ func (r *reader) mapping(n *yaml.Node, t reflect.Type, path string) any {
 		if r.lines != nil {
 			r.lines[at] = n.Content[i].Line
 		}
-		out[key] = r.value(item, elem, at)
+		before := len(r.errs)
+		v := r.value(item, elem, at)
+		if path == "" && len(r.errs) > before {
+			continue // the default stands for it, which has no further faults
+		}
+		out[key] = v
 	}
 	return out
 }
@@ -237,6 +251,9 @@ func sortedKeys[V any](m map[string]V) []string {
 func parseYAML(file string, text []byte) (*yaml.Node, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
+		if n := tabbed(text); n > 0 {
+			return nil, fmt.Errorf("%s:%d: begins with a tab: YAML is indented with spaces", file, n)
+		}
 		return nil, fmt.Errorf("read %s: %w", file, err)
 	}
 	if len(doc.Content) == 0 || doc.Content[0].Tag == "!!null" {
@@ -246,6 +263,19 @@ func parseYAML(file string, text []byte) (*yaml.Node, error) {
 		return nil, fmt.Errorf("%s:%d: expected keys and values", file, doc.Content[0].Line)
 	}
 	return doc.Content[0], nil
+}
+
+// tabbed returns the first line that is indented with a tab, or 0. The parser calls it
+// a character that cannot start a token, and does not say where.
+func tabbed(text []byte) int {
+	n := 0
+	for line := range bytes.Lines(text) {
+		n++
+		if rest := bytes.TrimLeft(line, " \t"); bytes.IndexByte(line[:len(line)-len(rest)], '\t') >= 0 && len(bytes.TrimSpace(rest)) > 0 {
+			return n
+		}
+	}
+	return 0
 }
 
 // fromText reads the value of a flag or environment variable for a field: text

@@ -244,7 +244,8 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// TestReloadFixed: what cannot change while running is named in the log.
+// TestReloadFixed: what cannot change while running is named in the log, as long as it is
+// not what the program was started with.
 func TestReloadFixed(t *testing.T) {
 	file := writeConfig(t, "pprof: false\n")
 	p := startFile(t, file)
@@ -253,9 +254,18 @@ func TestReloadFixed(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := p.err.String()
-	for _, want := range []string{"pprof", "recorder.workers", "next start"} {
+	for _, want := range []string{"pprof", "recorder.workers", "next start", "nothing that changes while running"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log does not say %q:\n%s", want, log)
+		}
+	}
+	for i, text := range []string{"pprof: true\ndefault_team: a\n", "pprof: false\ndefault_team: b\n"} {
+		replace(t, file, text)
+		if err := p.reload(t); err != nil {
+			t.Fatal(err)
+		}
+		if log := p.err.String(); strings.Count(log, "next start") != 2 || strings.Count(log, "recorder.workers") != 1 {
+			t.Errorf("after change %d the log says:\n%s", i, log)
 		}
 	}
 }

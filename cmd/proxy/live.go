@@ -72,9 +72,8 @@ func (l *live) start() { l.parts.Load().signers.start() }
 
 func (l *live) stop() { l.parts.Load().signers.stop(nil) }
 
-// newParts builds the parts. Signers of before whose configuration is still the
-// same go on, with the credentials that they have.
-func newParts(c Config, before signers, seen *redact.Counts, log *slog.Logger) (*parts, error) {
+// entries returns the rows of the configuration for the table of providers.
+func (c *Config) entries() ([]providers.Entry, error) {
 	entries := make([]providers.Entry, 0, len(c.Providers))
 	for _, p := range c.Providers {
 		e := providers.Entry{Name: p.Name, BaseURL: p.BaseURL, Dialect: p.Dialect, Headers: p.Headers, Usage: p.Usage}
@@ -89,6 +88,16 @@ func newParts(c Config, before signers, seen *redact.Counts, log *slog.Logger) (
 			e.Signed, e.Region = true, p.AWS.Region
 		}
 		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// newParts builds the parts. Signers of before whose configuration is still the
+// same go on, with the credentials that they have.
+func newParts(c Config, before signers, seen *redact.Counts, log *slog.Logger) (*parts, error) {
+	entries, err := c.entries()
+	if err != nil {
+		return nil, err
 	}
 	table, err := providers.New(entries, c.DefaultProvider)
 	if err != nil {

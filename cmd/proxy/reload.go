@@ -20,6 +20,7 @@ var fixed = []string{"listen", "admin", "pprof", "log.format", "recorder", "runs
 // reloader takes up a changed configuration. It is used by one goroutine.
 type reloader struct {
 	cfg   loaded
+	began Config // what the program was started with
 	load  func() (loaded, error)
 	live  *live
 	relay *proxy.Server
@@ -83,18 +84,25 @@ func (r *reloader) take(why string) error {
 		next.TLS = r.cfg.TLS
 	}
 	var now, later []string
-	for _, key := range differ(&r.cfg.Config, &next.Config) {
+	changed := differ(&r.cfg.Config, &next.Config)
+	for _, key := range changed {
+		if !isFixed(key) {
+			now = append(now, key)
+		}
+	}
+	for _, key := range differ(&r.began, &next.Config) {
 		if isFixed(key) {
 			later = append(later, key)
-		} else {
-			now = append(now, key)
 		}
 	}
 	if err := r.apply(next); err != nil {
 		return err
 	}
-	if now == nil && later == nil {
+	switch {
+	case changed == nil:
 		now = []string{"a file that a key names"} // a table of prices, a certificate
+	case now == nil:
+		now = []string{"nothing that changes while running"}
 	}
 	r.log.Info("configuration taken up", "cause", why, "changed", strings.Join(now, " "))
 	if later != nil {

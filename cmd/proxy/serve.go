@@ -30,6 +30,7 @@ const closeTime = 10 * time.Second
 // in which they need each other, and stopped in reverse: callers first, so that
 // nothing is recorded after the recorder has closed its sinks.
 func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s settings) error {
+	began := cfg.Config // before what cannot be had is switched off
 	level := new(slog.LevelVar)
 	if err := level.UnmarshalText([]byte(cfg.Log.Level)); err != nil {
 		return fmt.Errorf("log.level: %w", err)
@@ -143,7 +144,7 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 		s.started(at)
 	}
 
-	r := &reloader{cfg: cfg, load: load, live: live, relay: relay, certs: certs, level: level, log: log, watch: cfg.watch, done: s.reloaded}
+	r := &reloader{cfg: cfg, began: began, load: load, live: live, relay: relay, certs: certs, level: level, log: log, watch: cfg.watch, done: s.reloaded}
 	err = r.wait(ctx, s, failed)
 
 	drain := r.cfg.DrainTimeout

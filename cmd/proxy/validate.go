@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/spanwire/spanwire/providers"
 )
 
 // off in place of an address means that there is no such listener.
@@ -44,6 +46,7 @@ func (c *Config) validate() error {
 			check(key, errors.New("must not be negative"))
 		}
 	}
+	before := len(errs)
 	seen := make(map[string]bool)
 	for i, p := range c.Providers {
 		key := fmt.Sprintf("providers[%d]", i)
@@ -56,7 +59,12 @@ func (c *Config) validate() error {
 		}
 		seen[p.Name] = true
 	}
-	check("log.level", new(slog.LevelVar).UnmarshalText([]byte(c.Log.Level)))
+	if len(errs) == before {
+		check("providers", c.validateTable())
+	}
+	if new(slog.LevelVar).UnmarshalText([]byte(c.Log.Level)) != nil {
+		check("log.level", oneOf(c.Log.Level, "debug", "info", "warn", "error"))
+	}
 	check("log.format", oneOf(c.Log.Format, "text", "json"))
 	check("", c.Attribution.Validate())
 	_, err = c.redactKey()
@@ -65,10 +73,28 @@ func (c *Config) validate() error {
 	check("proxy", c.Proxy.Validate())
 	check("recorder", c.Recorder.Validate())
 	check("runs", c.Runs.Validate())
-	check("tracing", c.Tracing.Validate())
+	check("", c.Tracing.Validate()) // names itself
 	check("", c.validateStore())
 	check("", c.validateJournal())
 	return errors.Join(errs...)
+}
+
+// validateTable says what is wrong with the table that the rows of providers make.
+func (c *Config) validateTable() error {
+	entries, err := c.entries()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, e := range entries {
+		_, err := providers.New([]providers.Entry{e}, "")
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	_, err = providers.New(entries, c.DefaultProvider)
+	return err
 }
 
 // providerName is what can stand as the first part of a path.
