@@ -33,7 +33,7 @@ func TestConversationsThatChange(t *testing.T) {
 	distinct := map[string]bool{}
 	next := 0
 	var calls []*llm.Call
-	for n := range 400 {
+	for n := range 150 {
 		i := rng.IntN(len(talks))
 		k := &talks[i]
 		k.input = slices.Clone(k.input) // calls have the list as it was
@@ -66,7 +66,7 @@ func TestConversationsThatChange(t *testing.T) {
 	for i := 0; i < len(calls); i += 50 {
 		keep(t, s, calls[i:i+50]...)
 	}
-	for i := 0; i < len(calls); i += 3 {
+	for i := 0; i < len(calls); i += 5 {
 		want := calls[i]
 		if got := get(t, s.Reader, want.ID); !same(got, want) {
 			t.Fatalf("came back as\n%.2000s\nwant\n%.2000s", fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", want))
