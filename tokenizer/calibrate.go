@@ -1,7 +1,9 @@
 package tokenizer
 
 import (
+	"cmp"
 	"math/bits"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,14 +15,16 @@ const (
 	// enoughCalls is after how many reported calls of a model its own factor is
 	// better than its family's.
 	enoughCalls = 5
-	// prior is what both sums of a factor begin with, in tokens: short calls, where
-	// what is around the text weighs most, do not carry it off.
+	// prior is the tokens at the family's factor that each call is put together with:
+	// short calls, where what is around the text weighs most, do not carry a factor off.
 	prior = 50
+	// recent is how many calls a factor is made of, so that old ones are forgotten.
+	recent = 16
 	// learnAll is how many calls of a model are counted to learn from; after them
 	// one in learnEvery, since a factor changes with a new version at most.
 	learnAll, learnEvery = 64, 32
-	// maxSum bounds the sums: past it both are halved, so that old calls fade.
-	maxSum = 1 << 24
+	// maxTokens bounds a call that is learnt from.
+	maxTokens = 1 << 24
 	// maxLearned bounds the models: names come from outside.
 	maxLearned = 1024
 	// maxDeviation is by how many times a call may be off to be learnt from, beside
@@ -36,18 +40,28 @@ type factors struct {
 	changed bool // since the last snapshot
 }
 
-type learnedKey struct{ provider, model string }
+// learnedKey is what is learnt apart: what a provider puts around tools, or around what
+// comes by another endpoint, says nothing of a prompt without them.
+type learnedKey struct {
+	provider, model  string
+	tools, responses bool
+}
 
 // learned is what is known of one model.
 type learned struct {
-	seen    int64 // calls with usage, of which one in learnEvery is counted in the end
-	calls   int64 // that were counted
-	counted int64 // their tokens of o200k_base
-	actual  int64 // their tokens as reported
-	last    time.Time
+	seen  int64  // calls with usage, of which one in learnEvery is counted in the end
+	calls int64  // that were counted
+	pairs []pair // the last of them
+	last  time.Time
 }
 
-// factor is the quotient of two positive counts, each at most maxSum + prior.
+// pair is the tokens of one call.
+type pair struct {
+	counted int64 // of o200k_base
+	actual  int64 // as reported
+}
+
+// factor is the quotient of two positive counts.
 type factor struct{ num, den int64 }
 
 // of multiplies n, rounded half up. What does not fit is the largest number.
@@ -62,15 +76,38 @@ func (f factor) of(n int64) int64 {
 	return int64(min(q, 1<<63-1))
 }
 
-// get returns the factor of a model once there were enough calls to learn it from.
-func (fs *factors) get(k learnedKey) (f factor, ok bool) {
+// get returns the factor of a model whose family's is percent, once there were enough
+// calls to learn it from.
+func (fs *factors) get(k learnedKey, percent int64) (f factor, ok bool) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	l := fs.models[k]
 	if l == nil || l.calls < enoughCalls {
 		return f, false
 	}
-	return factor{l.actual + prior, l.counted + prior}, true
+	return l.median(percent), true
+}
+
+// median is the factor that half of the counted tokens are at or below. A few calls in
+// which the provider put something that nobody sees do not change it, as they would a
+// mean.
+func (l *learned) median(percent int64) factor {
+	var room [recent]factor
+	fs := room[:0]
+	half := int64(0)
+	for _, p := range l.pairs {
+		f := factor{100*p.actual + prior*percent, 100 * (p.counted + prior)}
+		fs = append(fs, f)
+		half += f.den
+	}
+	half /= 2
+	slices.SortFunc(fs, func(a, b factor) int { return cmp.Compare(a.num*b.den, b.num*a.den) })
+	for _, f := range fs {
+		if half -= f.den; half <= 0 {
+			return f
+		}
+	}
+	return factor{percent, 100}
 }
 
 // wants says whether the next call of a model is to be counted to learn from.
@@ -87,7 +124,7 @@ func (fs *factors) wants(k learnedKey) bool {
 
 // learn takes up a call that had counted tokens of o200k_base and actual ones.
 func (fs *factors) learn(k learnedKey, counted, actual int64, at time.Time) {
-	if counted <= 0 || actual <= 0 || counted > maxSum || actual > maxSum ||
+	if counted <= 0 || actual <= 0 || counted > maxTokens || actual > maxTokens ||
 		actual > maxDeviation*counted+1000 || counted > maxDeviation*actual+1000 {
 		return
 	}
@@ -98,11 +135,11 @@ func (fs *factors) learn(k learnedKey, counted, actual int64, at time.Time) {
 		l = fs.add(k)
 	}
 	l.calls++
-	l.counted += counted
-	l.actual += actual
-	for l.counted > maxSum || l.actual > maxSum {
-		l.counted, l.actual = (l.counted+1)/2, (l.actual+1)/2
+	if len(l.pairs) == recent {
+		copy(l.pairs, l.pairs[1:])
+		l.pairs = l.pairs[:recent-1]
 	}
+	l.pairs = append(l.pairs, pair{counted, actual})
 	l.last = at
 	fs.changed = true
 }
@@ -125,7 +162,8 @@ func (fs *factors) add(k learnedKey) *learned {
 	}
 	l := &learned{}
 	// The names are parts of whole messages: they must not keep those alive.
-	fs.models[learnedKey{strings.Clone(k.provider), strings.Clone(k.model)}] = l
+	k.provider, k.model = strings.Clone(k.provider), strings.Clone(k.model)
+	fs.models[k] = l
 	return l
 }
 
@@ -135,7 +173,24 @@ const maxProvider = 128
 // keyOf is what a call is learnt as. ok is false when its model's vocabulary is
 // public, or nobody told the model.
 func keyOf(call *llm.Call, m *model) (k learnedKey, ok bool) {
-	return learnedKey{call.Provider, m.name}, !m.public && m.name != "" && len(call.Provider) <= maxProvider
+	k = learnedKey{provider: call.Provider, model: m.name, tools: usesTools(call), responses: asResponse(call)}
+	return k, !m.public && m.name != "" && len(call.Provider) <= maxProvider
+}
+
+// usesTools says that the prompt has tools, or calls of some.
+func usesTools(call *llm.Call) bool {
+	if len(call.Tools) > 0 {
+		return true
+	}
+	for i := range call.Input {
+		for j := range call.Input[i].Parts {
+			switch call.Input[i].Parts[j].Type {
+			case llm.PartToolCall, llm.PartToolCallResponse, llm.PartServerToolCall, llm.PartServerToolCallResponse:
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // learn compares the reported input of a call with what is counted of it. Only the

@@ -52,8 +52,8 @@ func TestCalibration(t *testing.T) {
 		}
 		c.Count(reported("claude-opus-9", 2000))
 	}
-	// (5 × 2000 + 50) ÷ (5 × 1007 + 50)
-	want := int64(math.Round(wrapped * 10050 / 5085.0))
+	// 2000 of 1007, each with 50 at the family's factor
+	want := int64(math.Round(wrapped * (2000 + 50*1.43) / (1007 + 50)))
 	if in, source := what(c, silent("claude-opus-9")); in != want || source != llm.UsageCalibrated {
 		t.Errorf("after five calls: %d (%s), want %d", in, source, want)
 	}
@@ -68,6 +68,61 @@ func TestCalibration(t *testing.T) {
 	}
 }
 
+// What is learnt of prompts with tools, and of another endpoint, is learnt apart.
+func TestCalibrationIsApart(t *testing.T) {
+	c := New()
+	tools := func(call *llm.Call) *llm.Call {
+		call.Tools = []llm.Tool{{Type: "function", Name: "f"}}
+		return call
+	}
+	responses := func(call *llm.Call) *llm.Call { call.Path = "/v1/responses"; return call }
+	plain := func(call *llm.Call) *llm.Call { return call }
+	for range 5 {
+		c.Count(tools(reported("acme-1", 3000)))
+	}
+	f := func(name string, as func(*llm.Call) *llm.Call, want llm.UsageSource) {
+		t.Helper()
+		if _, source := what(c, as(silent("acme-1"))); source != want {
+			t.Errorf("%s: %s, want %s", name, source, want)
+		}
+	}
+	f("with tools", tools, llm.UsageCalibrated)
+	f("without", plain, llm.UsageEstimated)
+	f("by another endpoint", func(c *llm.Call) *llm.Call { return responses(tools(c)) }, llm.UsageEstimated)
+	asked := func(call *llm.Call) *llm.Call {
+		call.Input = append(call.Input, llm.Message{Role: "tool", Parts: []llm.Part{{Type: llm.PartToolCallResponse, Response: "17"}}})
+		return call
+	}
+	f("with the result of one", asked, llm.UsageCalibrated)
+	for range 5 {
+		c.Count(responses(reported("acme-1", 2000)))
+	}
+	f("by the other endpoint", responses, llm.UsageCalibrated)
+	f("still without", plain, llm.UsageEstimated)
+}
+
+// A file of the first version, which mixed them, is taken and nothing in it.
+func TestCalibrationOfVersionOne(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "calibration.json")
+	if err := os.WriteFile(file, []byte(`{"schema":"spanwire.calibration/1","models":[{"provider":"acme","model":"acme-1","calls":50,"counted":1000,"actual":2000,"last":"2026-11-21T00:00:00Z"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Open(Config{CalibrationFile: file}, Settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, source := what(c, silent("acme-1")); source != llm.UsageEstimated {
+		t.Errorf("%s", source)
+	}
+	c.Count(reported("acme-1", 2000))
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(file); err != nil || !strings.Contains(string(b), Schema) {
+		t.Errorf("%s, %v", b, err)
+	}
+}
+
 func TestCalibratedAnswers(t *testing.T) {
 	c := New()
 	for range 5 {
@@ -76,7 +131,7 @@ func TestCalibratedAnswers(t *testing.T) {
 	call := silent("acme-1")
 	call.Output = []llm.Message{answer(prose)}
 	c.Count(call)
-	if out, _ := call.Usage.Output(); out != int64(math.Round(1000*10050/5085.0)) {
+	if out, _ := call.Usage.Output(); out != int64(math.Round(1000*2050/1057.0)) {
 		t.Errorf("the answer has %d", out)
 	}
 	call = silent("acme-1")
@@ -124,15 +179,25 @@ func TestPromptsThatGoOnElsewhereAreLowerBounds(t *testing.T) {
 
 // However many calls there are, old ones fade, and most cost nothing.
 func TestCalibrationFollowsAChange(t *testing.T) {
-	c, k := New(), learnedKey{"acme", "acme-1"}
-	for range 40_000 {
+	c, k := New(), learnedKey{provider: "acme", model: "acme-1"}
+	for range 400 {
 		c.factors.learn(k, 1000, 2000, time.Time{})
 	}
-	for range 60_000 {
+	if f, _ := c.factors.get(k, 100); f.of(1050) != 2050 {
+		t.Errorf("1,050 tokens are %d at two for one", f.of(1050))
+	}
+	for range recent {
 		c.factors.learn(k, 1000, 1000, time.Time{})
 	}
-	if f, _ := c.factors.get(k); f.of(1000) < 1000 || f.of(1000) > 1100 {
-		t.Errorf("a thousand tokens are %d after 60,000 calls at one for one", f.of(1000))
+	if f, _ := c.factors.get(k, 100); f.of(1000) != 1000 {
+		t.Errorf("1,000 tokens are %d after %d calls at one for one", f.of(1000), recent)
+	}
+	// A few calls that are out of the way do not carry the factor off.
+	for range 3 {
+		c.factors.learn(k, 1000, 8000, time.Time{})
+	}
+	if f, _ := c.factors.get(k, 100); f.of(1000) != 1000 {
+		t.Errorf("1,000 tokens are %d after three odd calls", f.of(1000))
 	}
 	taken := 0
 	for range 32 * 100 {
@@ -148,12 +213,12 @@ func TestCalibrationFollowsAChange(t *testing.T) {
 func TestCalibrationIsBounded(t *testing.T) {
 	c := New()
 	for i := range maxLearned * 2 {
-		c.factors.learn(learnedKey{"acme", fmt.Sprint("m", i)}, 10, 10, time.Unix(int64(i), 0))
+		c.factors.learn(learnedKey{provider: "acme", model: fmt.Sprint("m", i)}, 10, 10, time.Unix(int64(i), 0))
 	}
 	if n := len(c.factors.models); n != maxLearned {
 		t.Errorf("%d models are kept", n)
 	}
-	if c.factors.models[learnedKey{"acme", "m0"}] != nil || c.factors.models[learnedKey{"acme", fmt.Sprint("m", maxLearned*2-1)}] == nil {
+	if c.factors.models[learnedKey{provider: "acme", model: "m0"}] != nil || c.factors.models[learnedKey{provider: "acme", model: fmt.Sprint("m", maxLearned*2-1)}] == nil {
 		t.Error("not the oldest went")
 	}
 }
@@ -325,15 +390,17 @@ func TestForeignCalibrationFilesAreRefused(t *testing.T) {
 	f("listen: :8080\n")
 	f("[]")
 	f(`{"schema":"spanwire.prices/1"}`)
-	f(`{"schema":"spanwire.calibration/1","models":[{"provider":"a","model":"","calls":5,"counted":1,"actual":1}]}`)
-	f(`{"schema":"spanwire.calibration/1","models":[{"provider":"a","model":"m","calls":0,"counted":1,"actual":1}]}`)
-	f(`{"schema":"spanwire.calibration/1","models":[{"provider":"a","model":"m","calls":5,"counted":0,"actual":1}]}`)
-	f(`{"schema":"spanwire.calibration/1","models":[{"provider":"a","model":"m","calls":5,"counted":1,"actual":-1}]}`)
-	f(`{"schema":"spanwire.calibration/1","models":[{"provider":"a","model":"m","calls":5,"counted":1,"actual":99999999999}]}`)
+	f(`{"schema":"spanwire.calibration/2","models":[{"provider":"a","model":"","calls":5,"tokens":[[1,1]]}]}`)
+	f(`{"schema":"spanwire.calibration/2","models":[{"provider":"a","model":"m","calls":0,"tokens":[[1,1]]}]}`)
+	f(`{"schema":"spanwire.calibration/2","models":[{"provider":"a","model":"m","calls":5,"tokens":[]}]}`)
+	f(`{"schema":"spanwire.calibration/2","models":[{"provider":"a","model":"m","calls":5,"tokens":[[0,1]]}]}`)
+	f(`{"schema":"spanwire.calibration/2","models":[{"provider":"a","model":"m","calls":5,"tokens":[[1,-1]]}]}`)
+	f(`{"schema":"spanwire.calibration/2","models":[{"provider":"a","model":"m","calls":5,"tokens":[[1,99999999999]]}]}`)
 	f(strings.Repeat(" ", maxSnapshot+1))
 }
 
 func FuzzSnapshot(f *testing.F) {
+	f.Add([]byte(`{"schema":"spanwire.calibration/2","models":[{"provider":"a","model":"m","tools":true,"calls":5,"tokens":[[10,12],[7,9]],"last":"2026-11-21T00:00:00Z"}]}`))
 	f.Add([]byte(`{"schema":"spanwire.calibration/1","models":[{"provider":"a","model":"m","calls":5,"counted":10,"actual":12,"last":"2026-11-21T00:00:00Z"}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var fs factors

@@ -142,7 +142,7 @@ func (c *Counter) work(call *llm.Call) *work {
 	m := c.modelOf(call)
 	w := newWork(call, m)
 	if k, ok := keyOf(call, &m); ok {
-		if f, ok := c.factors.get(k); ok {
+		if f, ok := c.factors.get(k, m.percent); ok {
 			w.meter.calibrate(f)
 		}
 	}
@@ -151,11 +151,14 @@ func (c *Counter) work(call *llm.Call) *work {
 
 func newWork(call *llm.Call, m model) *work {
 	w := &work{call: call, model: m, wrap: &m.style.Chat, meter: newMeter(&m)}
-	if strings.HasSuffix(call.Path, "/responses") {
+	if asResponse(call) {
 		w.wrap = &m.style.Responses
 	}
 	return w
 }
+
+// asResponse says that the call came by the Responses API.
+func asResponse(call *llm.Call) bool { return strings.HasSuffix(call.Path, "/responses") }
 
 // partTokens is the type of a part that was sent as token numbers; its size is
 // how many.

@@ -87,8 +87,8 @@ func runeEnd(s string, i int) int {
 	return i
 }
 
-// Warm loads the vocabulary that most models are counted with: some 40 ms and 20
-// MB, better spent at the start than within the first call that needs it.
+// Warm loads the vocabulary that most models are counted with: some 40 ms and 16
+// MiB, better spent at the start than within the first call that needs it.
 func Warm() {
 	e := encodings[o200k]
 	e.once.Do(e.load)

@@ -50,24 +50,6 @@ func BenchmarkRuns(b *testing.B) {
 	}
 }
 
-func BenchmarkLoad(b *testing.B) {
-	for _, name := range []string{o200k, cl100k} {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := loadVocabulary(name, 0); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-	b.Run("classes", func(b *testing.B) {
-		for b.Loop() {
-			readClasses()
-		}
-	})
-}
-
 // The library that the engine replaced, on the same text.
 func BenchmarkLibrary(b *testing.B) {
 	tiktoken.SetBpeLoader(loader.NewOfflineLoader())

@@ -35,8 +35,12 @@ type Settings struct {
 // saveEvery is how often what was learnt is written while the program runs.
 const saveEvery = 5 * time.Minute
 
-// Schema is the format of the calibration file.
-const Schema = "spanwire.calibration/1"
+// Schema is the format of the calibration file. Of a file of schemaOne nothing is taken:
+// it mixes what is learnt apart now.
+const (
+	Schema    = "spanwire.calibration/2"
+	schemaOne = "spanwire.calibration/1"
+)
 
 // maxSnapshot bounds a file that is read.
 const maxSnapshot = 4 << 20
@@ -47,12 +51,13 @@ type (
 		Models []snapshotLine `json:"models"`
 	}
 	snapshotLine struct {
-		Provider string    `json:"provider"`
-		Model    string    `json:"model"`
-		Calls    int64     `json:"calls"`
-		Counted  int64     `json:"counted"` // tokens of o200k_base
-		Actual   int64     `json:"actual"`  // tokens as reported
-		Last     time.Time `json:"last"`
+		Provider  string     `json:"provider"`
+		Model     string     `json:"model"`
+		Tools     bool       `json:"tools,omitempty"`     // of prompts with tools
+		Responses bool       `json:"responses,omitempty"` // of the Responses API
+		Calls     int64      `json:"calls"`
+		Pairs     [][2]int64 `json:"tokens"` // of the last calls: of o200k_base, and as reported
+		Last      time.Time  `json:"last"`
 	}
 )
 
@@ -161,7 +166,11 @@ func (fs *factors) snapshot() (data []byte, changed bool) {
 		if l.calls == 0 {
 			continue
 		}
-		line, err := json.Marshal(snapshotLine{k.provider, k.model, l.calls, l.counted, l.actual, l.last.UTC()})
+		s := snapshotLine{Provider: k.provider, Model: k.model, Tools: k.tools, Responses: k.responses, Calls: l.calls, Last: l.last.UTC()}
+		for _, p := range l.pairs {
+			s.Pairs = append(s.Pairs, [2]int64{p.counted, p.actual})
+		}
+		line, err := json.Marshal(s)
 		if err != nil {
 			continue // a date that JSON cannot hold
 		}
@@ -209,19 +218,29 @@ func (fs *factors) parse(data []byte) error {
 	if err := json.Unmarshal(data, &s); err != nil {
 		return err
 	}
+	if s.Schema == schemaOne {
+		return nil
+	}
 	if s.Schema != Schema {
 		return fmt.Errorf("schema %.40q is not %q", s.Schema, Schema)
 	}
 	models := map[learnedKey]*learned{}
 	for i, x := range s.Models {
 		if x.Model == "" || len(x.Model) > maxName || len(x.Provider) > maxProvider ||
-			x.Calls < 1 || x.Counted < 1 || x.Counted > maxSum || x.Actual < 1 || x.Actual > maxSum {
+			len(x.Pairs) == 0 || len(x.Pairs) > recent || x.Calls < int64(len(x.Pairs)) {
 			return fmt.Errorf("model %d of it has numbers that cannot be", i+1)
 		}
 		if len(models) == maxLearned {
 			break
 		}
-		models[learnedKey{x.Provider, x.Model}] = &learned{seen: x.Calls, calls: x.Calls, counted: x.Counted, actual: x.Actual, last: x.Last}
+		l := &learned{seen: x.Calls, calls: x.Calls, last: x.Last}
+		for _, p := range x.Pairs {
+			if min(p[0], p[1]) < 1 || max(p[0], p[1]) > maxTokens {
+				return fmt.Errorf("model %d of it has numbers that cannot be", i+1)
+			}
+			l.pairs = append(l.pairs, pair{p[0], p[1]})
+		}
+		models[learnedKey{x.Provider, x.Model, x.Tools, x.Responses}] = l
 	}
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
