@@ -36,6 +36,8 @@ const (
 	Characters     // characters of text read (speech)
 	Pages          // pages read (OCR)
 	SearchUnits    // rerank
+	CitationTokens // of search results, where they are billed apart from the prompt
+	AnnotatedPages // pages read and annotated as asked; they are not among Pages
 
 	usageKinds
 )
@@ -49,7 +51,7 @@ var usageNames = [usageKinds]string{
 	"uncached_input", "cache_read", "cache_read_audio", "cache_read_image", "cache_write", "cache_write_1h", "cache_write_12h",
 	"audio_input", "image_input", "video_input", "tool_use_input",
 	"output_text", "reasoning", "audio_output", "image_output", "video_output", "rejected_prediction",
-	"web_searches", "web_fetches", "file_searches", "code_sessions", "images", "audio_in_ms", "audio_out_ms", "video_ms", "characters", "pages", "search_units",
+	"web_searches", "web_fetches", "file_searches", "code_sessions", "images", "audio_in_ms", "audio_out_ms", "video_ms", "characters", "pages", "search_units", "citation_tokens", "annotated_pages",
 }
 
 // String returns the name used in spanwire.usage.<kind>.

@@ -159,7 +159,7 @@ func (s *rateSet) list(c llm.Currency) (out []CardRate) {
 var feeUnits = map[string]string{
 	"per_request": "request", "per_page": "page", "per_rerank": "search unit", "per_audio_hour": "hour of audio",
 	"per_audio_hour_in": "hour of audio heard", "per_audio_hour_out": "hour of audio made", "per_video_second": "second of video",
-	"input_chars": "1M characters", "per_gpu_hour": "hour of the call, all GPUs",
+	"citation": "1M tokens of search results", "per_page_annotated": "page read and annotated", "input_chars": "1M characters", "per_gpu_hour": "hour of the call, all GPUs",
 }
 
 func (s *feeSet) list(c llm.Currency) (out []CardRate) {

@@ -66,6 +66,7 @@ type period struct {
 	base    rateSet
 	fees    feeSet
 	gpus    ratio  // GPUs that feeGPUHour is for; zero: one
+	lacks   bool   // it lists a fee that nothing is counted for: an amount is a lower bound
 	long    []long // by min
 	windows []window
 }

@@ -100,7 +100,7 @@ func (c *compiled) cost(m *match, d deal, u *llm.Usage) llm.Cost {
 		cost.Status = llm.CostOK
 		return cost
 	}
-	cost.Status = status(u, unsure || lacksOutput(p, u))
+	cost.Status = status(u, unsure || p.lacks || lacksOutput(p, u))
 	return cost
 }
 

@@ -117,8 +117,10 @@ const (
 	feeAudioHourIn
 	feeAudioHourOut
 	feeVideoSecond
-	feeChars   // per character
-	feeGPUHour // per hour that the call took, all GPUs together
+	feeChars    // per character
+	feeGPUHour  // per hour that the call took, all GPUs together
+	feeCitation // per token
+	feePageAnnotated
 
 	fees
 )
@@ -142,9 +144,9 @@ var feeNames = map[string]feeRule{
 	"per_video_second":   {fee: feeVideoSecond, most: 100, kept: true},
 	"per_gpu_hour":       {fee: feeGPUHour, most: 1000, kept: true},
 	"input_chars":        {fee: feeChars, per: 6, most: maxRate, kept: true},
-	"per_page_annotated": {most: 10},
+	"per_page_annotated": {fee: feePageAnnotated, most: 10, kept: true},
 	"per_text_message":   {most: 10},
-	"citation":           {per: 6, most: maxRate},
+	"citation":           {fee: feeCitation, per: 6, most: maxRate, kept: true},
 }
 
 type feeSet struct {

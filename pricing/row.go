@@ -155,6 +155,7 @@ func (c *compiled) addToPeriod(p *period, m member, currency llm.Currency) error
 		if err == nil && rule.kept {
 			p.fees.set(rule.fee, v)
 		}
+		p.lacks = p.lacks || !rule.kept && v > 0
 		return err
 	}
 	switch m.key {

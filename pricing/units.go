@@ -79,7 +79,9 @@ var unitFees = [...]struct {
 }{
 	{llm.Characters, partInput, 1, [2]fee{feeChars}, 1, tokenRates, 0},
 	{llm.Pages, partInput, 1, [2]fee{feePage}, 1, tokenRates, 0},
+	{llm.AnnotatedPages, partInput, 1, [2]fee{feePageAnnotated, feePage}, 2, tokenRates, 0},
 	{llm.SearchUnits, partInput, 1, [2]fee{feeRerank}, 1, tokenRates, 0},
+	{llm.CitationTokens, partInput, 1, [2]fee{feeCitation}, 1, tokenRates, 0},
 	{llm.AudioInMillis, partInput, perHour, [2]fee{feeAudioHourIn, feeAudioHour}, 2, rInputAudio, llm.AudioInput},
 	{llm.AudioOutMillis, partOutput, perHour, [2]fee{feeAudioHourOut, feeAudioHour}, 2, rOutputAudio, llm.AudioOutput},
 	{llm.VideoMillis, partOutput, 1000, [2]fee{feeVideoSecond}, 1, rOutputVideo, llm.VideoOutput},

@@ -33,6 +33,7 @@ var usageNumbers = [...]struct {
 	{llm.WebSearches, 18}, {llm.WebFetches, 19}, {llm.FileSearches, 20}, {llm.CodeSessions, 21},
 	{llm.Images, 22}, {llm.AudioInMillis, 23}, {llm.AudioOutMillis, 24}, {llm.VideoMillis, 25},
 	{llm.Characters, 26}, {llm.Pages, 27}, {llm.SearchUnits, 28},
+	{llm.CitationTokens, 29}, {llm.AnnotatedPages, 30},
 }
 
 func usageOf(u llm.Usage) usage {

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spanwire/spanwire/internal/apierror"
@@ -147,10 +148,14 @@ func (r *result) setUnits(c *llm.Call, u *llm.Usage) {
 			u.Set(llm.AudioInMillis, millis(r.seconds))
 		}
 	case ocr:
+		kind := llm.Pages
+		if slices.ContainsFunc(c.Attrs, func(a llm.Attr) bool { return a.Key == keyAnnotated }) {
+			kind = llm.AnnotatedPages
+		}
 		if r.processed >= 0 {
-			u.Set(llm.Pages, r.processed)
+			u.Set(kind, r.processed)
 		} else if r.pages > 0 {
-			u.Set(llm.Pages, int64(r.pages))
+			u.Set(kind, int64(r.pages))
 		}
 	}
 }

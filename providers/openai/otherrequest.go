@@ -74,7 +74,11 @@ func readOther(c *llm.Call, x *llm.Exchange, kind endpoint) error {
 }
 
 // resultKeys are the members that are worth finding in the end of a request.
-var resultKeys = append([]string{"model", "stream", "metadata", "prompt", "input"}, resultParams.Names()...)
+var resultKeys = append([]string{"model", "stream", "metadata", "prompt", "input", "document_annotation_format", "bbox_annotation_format"}, resultParams.Names()...)
+
+// keyAnnotated says that pages are to be annotated as they are read, which costs more.
+// (Mistral, "Annotations".)
+const keyAnnotated = "mistral.request.annotations"
 
 // resultRequest is a request being read.
 type resultRequest struct {
@@ -117,6 +121,10 @@ func (q *resultRequest) member(key string, val []byte) {
 		c.Input = append(c.Input, q.prompt.messages(&cur)...)
 	case "tools":
 		c.Tools = append(c.Tools, readTools(val)...)
+	case "document_annotation_format", "bbox_annotation_format":
+		if q.kind == ocr && jsonwalk.IsObject(val) {
+			c.SetAttr(keyAnnotated, true)
+		}
 	case "image", "images", "mask", "document":
 		q.media(key, val)
 	case "metadata":

@@ -16,7 +16,7 @@ type report struct {
 	cachedAudio, cachedImage                              int64 // of cached, where that is told
 	audioIn, imageIn, videoIn                             int64
 	reasoning, audioOut, imageOut, videoOut, rejectedPred int64
-	searches, audioSeconds                                int64
+	searches, audioSeconds, citations                     int64
 	marketCost                                            bool // who tells it counts in a way of its own
 	cost, times                                           bool // there is something of these to be read
 }
@@ -42,6 +42,7 @@ const (
 	rowRejectedPred
 	rowSearches
 	rowAudioSeconds
+	rowCitations
 	rowMarketCost // from here on no figures: whether there is such a member
 	rowCost
 	rowTime
@@ -69,6 +70,7 @@ var counts = [numCounts][]string{
 	rowRejectedPred: out("rejected_prediction_tokens"),
 	rowSearches:     {"server_tool_use_details.web_search_requests", "server_tool_use.web_search_requests", "num_search_queries"},
 	rowAudioSeconds: {"prompt_audio_seconds"},
+	rowCitations:    {"citation_tokens"}, // Perplexity, beside prompt_tokens
 	rowMarketCost:   {"market_cost"},
 	rowCost:         {"cost", "cost_in_usd_ticks"},
 	rowTime:         {"queue_time", "total_time", "time_to_first_token_ms"},
@@ -191,6 +193,7 @@ func readReport(raw []byte) (r report, ok bool) {
 		rejectedPred: f.of(rowRejectedPred),
 		searches:     f.of(rowSearches),
 		audioSeconds: f.of(rowAudioSeconds),
+		citations:    f.of(rowCitations),
 	}
 	r.marketCost, r.cost, r.times = f[rowMarketCost].rank > 0, f[rowCost].rank > 0, f[rowTime].rank > 0
 	return r, r.input >= 0 || r.output >= 0 || r.total >= 0
@@ -237,6 +240,9 @@ func (r *report) usage() (u llm.Usage) {
 	u.Inconsistent = clamped
 	if r.searches >= 0 {
 		u.Set(llm.WebSearches, r.searches)
+	}
+	if r.citations >= 0 {
+		u.Set(llm.CitationTokens, r.citations)
 	}
 	if r.audioSeconds >= 0 && r.audioSeconds < 1<<40 {
 		u.Set(llm.AudioInMillis, r.audioSeconds*1000)
