@@ -219,7 +219,7 @@ func familyOf(c *llm.Call) string {
 // exchange with usage. `make accuracy` writes the tables to docs/accuracy.md.
 func TestAccuracy(t *testing.T) {
 	public, private := deviations{}, deviations{}
-	labels := deviations{}
+	labels, learnt := deviations{}, deviations{}
 	all := readRecordings(t)
 	used := map[string][]*llm.Call{} // by provider and model, for the calibration
 	for _, r := range all {
@@ -270,6 +270,8 @@ func TestAccuracy(t *testing.T) {
 			private.add(family+" | prompt, "+asked(c)+" | family's factor", gotIn, in)
 			if n, ok := calibrated(used[c.Provider+"/"+c.Model()], c); ok {
 				private.add(family+" | prompt, "+asked(c)+" | learnt", n, in)
+				learnt.add("learnt", n, in)
+				learnt.add("family's factor", gotIn, in)
 			}
 			t.Logf("%s: %s: prompt %d, reported %d (%s) %s", r.name, c.Model(), gotIn, in, counted.Usage.Source, asked(c))
 		}
@@ -280,6 +282,7 @@ func TestAccuracy(t *testing.T) {
 	var b strings.Builder
 	public.write(&b, "side | endpoint | with")
 	private.write(&b, "family | side | by")
+	learnt.write(&b, "prompts that a factor was learnt for, by")
 	labels.write(&b, "label of OpenAI's prompts")
 	t.Log("\n" + b.String())
 	if *accuracyFile != "" {
@@ -307,7 +310,16 @@ func calibrated(all []*llm.Call, c *llm.Call) (n int64, ok bool) {
 	s := unreported(c)
 	counter.Count(s)
 	n, _ = s.Usage.Input()
-	return n, s.Usage.Source == llm.UsageCalibrated || s.Usage.Source == llm.UsagePartial && len(all) > 5
+	return n, s.Usage.Source == llm.UsageCalibrated || s.Usage.Source == llm.UsagePartial && alike(all, c) > 5
+}
+
+// alike counts the calls of a model that are learnt from together with c.
+func alike(all []*llm.Call, c *llm.Call) (n int) {
+	responses := func(c *llm.Call) bool { return strings.HasSuffix(c.Path, "/responses") }
+	for _, other := range all {
+		n += one((len(other.Tools) > 0) == (len(c.Tools) > 0) && responses(other) == responses(c))
+	}
+	return n
 }
 
 const accuracyHead = `# How far counts are from what providers report
@@ -330,7 +342,8 @@ often it was sent) and judging on the other, both ways round (mean error of the 
 
 Claude's answers scatter because a call that the caller forced, and one that code made, cost less than one that the model
 began. The two interfaces of Gemini report different numbers for the same prompt. Templates of Qwen differ by host.
-"Learnt" counts a call after all others of its model were seen. "Elsewhere" is OpenAI's public
+"Learnt" counts a call after all others of its model were seen: with tools and without are learnt apart, and so are
+endpoints. "Elsewhere" is OpenAI's public
 vocabularies at other vendors. Hosted tools, media, stored prompts and hidden reasoning cannot be counted: their rows
 are lower bounds, and labelled so.
 

@@ -152,12 +152,21 @@ func TestUsageShapesCost(t *testing.T) {
 		{"cached at DeepSeek", "deepseek", chat, `{"object":"chat.completion","model":"deepseek-flash","choices":[],"usage":{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100,"prompt_cache_hit_tokens":400,"prompt_cache_miss_tokens":600}}`, "0.0001512"},
 		{"billed units of version 1", "cohere", "/v1/chat", `{"text":"a","generation_id":"g","finish_reason":"COMPLETE","meta":{"billed_units":{"input_tokens":812,"output_tokens":144},"tokens":{"input_tokens":1403,"output_tokens":150}}}`, "0.00347"},
 		{"told", "perplexity", chat, `{"object":"chat.completion","model":"sonar","choices":[],"usage":{"prompt_tokens":10,"completion_tokens":10,"total_tokens":20,"cost":{"input_tokens_cost":0.001,"total_cost":0.0123}}}`, "0.0123"},
+		// Perplexity's own example of a bill: 33 × 2 + 7163 × 8 + 73997 × 3 + 20016 × 2 per million, and 18 searches.
+		{"citations and searches", "perplexity", chat, `{"object":"chat.completion","model":"sonar-deep-research","choices":[],"usage":{"prompt_tokens":33,"completion_tokens":7163,"total_tokens":7196,
+			"citation_tokens":20016,"num_search_queries":18,"reasoning_tokens":73997}}`, "0.409393"},
+		{"searches that the table has no price for", "perplexity", chat, `{"object":"chat.completion","model":"sonar","choices":[],"usage":{"prompt_tokens":33,"completion_tokens":10,"total_tokens":43,"num_search_queries":3}}`, ""},
+		{"pages", "mistral", "/v1/ocr", `{"pages":[],"model":"mistral-ocr-2512","usage_info":{"pages_processed":3,"doc_size_bytes":9}}`, "0.006"},
+		{"pages that are annotated", "mistral", "/v1/ocr", `{"pages":[],"model":"mistral-ocr-2512","document_annotation":"{}","usage_info":{"pages_processed":3,"doc_size_bytes":9}}`, "0.009"},
 		{"told by a broker", "openrouter", "/api/v1/chat/completions", `{"object":"chat.completion","model":"openai/gpt-4o","choices":[],"usage":{"prompt_tokens":10,"completion_tokens":10,"total_tokens":20,"cost":0.05,"is_byok":false,"cost_details":{"upstream_inference_cost":0.05}}}`, "0.05"},
 		{"and paid elsewhere", "openrouter", "/api/v1/chat/completions", `{"object":"chat.completion","model":"openai/gpt-4o","choices":[],"usage":{"prompt_tokens":10,"completion_tokens":10,"total_tokens":20,"cost":0.05,"is_byok":true,"cost_details":{"upstream_inference_cost":0.2}}}`, "0.25"},
 	} {
 		request := ""
-		if c.row == "cohere" {
+		switch {
+		case c.row == "cohere":
 			request = `{"model":"command-a-03-2025","message":"a"}`
+		case c.name == "pages that are annotated":
+			request = `{"model":"mistral-ocr-2512","document":{"type":"document_url","document_url":"https://x.test/a.pdf"},"document_annotation_format":{"type":"json_schema"},"bbox_annotation_format":null}`
 		}
 		call, err := table.Read(&llm.Exchange{
 			Provider: c.row, Method: "POST", Target: c.target, UpstreamTarget: c.target, Scheme: "https", Status: 200, Ended: llm.EndComplete,
