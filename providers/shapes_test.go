@@ -88,6 +88,15 @@ var shapes = []variant{
 		body: `[-0.1,0.2]`, want: `embeddings`},
 	{name: "scores of Hugging Face's server", row: "huggingface", target: "/rerank", media: "application/json",
 		body: `[{"index":0,"score":0.9},{"index":1,"score":0.1}]`, want: `rerank`},
+	{name: "an error event that is a text", row: "openai", target: chat, body: events(
+		`{"id":"x","model":"m","choices":[{"index":0,"delta":{"content":"a"}}]}`, "event: error\ndata: Internal Server Error"),
+		want: `chat id=x model=m 0.text=a 0.finish=error error=_OTHER`},
+	{name: "a stream under the type of a text", row: "openai", target: chat, media: "text/plain; charset=utf-8", body: events(
+		`{"id":"x","model":"m","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}`, `[DONE]`),
+		want: `chat id=x model=m 0.text=a 0.finish=stop`},
+	{name: "a stream under the type of anything", row: "gemini", target: "/v1beta/models/g:streamGenerateContent?alt=sse", media: "application/octet-stream", body: events(
+		`{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}],"modelVersion":"g"}`),
+		want: `generate_content model=g 0.text=a 0.finish=STOP`},
 	{name: "vectors of Titan", row: "bedrock", target: "/model/amazon.titan-embed-text-v2:0/invoke", media: "application/json",
 		body: `{"embedding":[0.1,0.2],"inputTextTokenCount":3}`, want: `embeddings uncached_input=3`},
 	{name: "scores of Cohere on Bedrock", row: "bedrock", target: "/model/cohere.rerank-v3-5:0/invoke", media: "application/json",
@@ -132,6 +141,17 @@ func TestShapes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Lines of Cohere's are lines under any type, where a stream was asked for.
+func TestLinesUnderAnotherType(t *testing.T) {
+	x := exchange("cohere", "/v1/chat", 200)
+	x.ResponseHeader = llm.Header("Content-Type: application/json\r\n")
+	x.Request.Data = []byte(`{"message":"x","stream":true}`)
+	c := show(t, table(t), x, "{\"event_type\":\"text-generation\",\"text\":\"a\"}\n{\"event_type\":\"stream-end\",\"is_finished\":true,\"finish_reason\":\"COMPLETE\",\"response\":{\"text\":\"a\",\"generation_id\":\"g\"}}\n")
+	if got := said(c); got != "id=g 0.text=a 0.finish=COMPLETE" {
+		t.Error(got)
 	}
 }
 

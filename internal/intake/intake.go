@@ -69,6 +69,7 @@ type Body struct {
 	media    string
 
 	form    Form
+	start   []byte // of a body of which more must come before its form is clear
 	stream  sse.Splitter
 	event   sse.Event // the one at hand
 	plain   bounded
@@ -182,42 +183,6 @@ func (b *Body) leaned(p []byte) []byte {
 	return b.lean.pass(p)
 }
 
-// sniff decides what the body is. Content types are wrong often enough (wire
-// reference, sections 1 and 3): the first byte has the last word.
-func (b *Body) sniff(p []byte) []byte {
-	if b.want == Frames && b.handler.Frame != nil && b.media == "application/vnd.amazon.eventstream" {
-		b.form = Frames
-		return p
-	}
-	if b.binary() {
-		b.form = Words
-		return p
-	}
-	p = bytes.TrimLeft(p, " \t\r\n")
-	if len(p) == 0 {
-		return nil
-	}
-	switch c := p[0]; {
-	case c == '[' && b.want == Elements && b.handler.Line != nil:
-		b.form = Elements
-		p = p[1:]
-	case c == '{' && b.handler.Line != nil && (b.want == Lines || strings.Contains(b.media, "ndjson") || b.media == "application/stream+json"):
-		b.form = Lines
-	case c == '{' || c == '[':
-		b.form = Document
-	case b.handler.Event != nil && (b.media == "text/event-stream" || !strings.HasPrefix(b.media, "text/") && strings.IndexByte(":deir\xef", c) >= 0):
-		b.form = Events
-	default:
-		b.form = Words
-	}
-	return p
-}
-
-func (b *Body) binary() bool {
-	kind, _, _ := strings.Cut(b.media, "/")
-	return kind == "audio" || kind == "image" || kind == "video" || b.media == "application/octet-stream"
-}
-
 // lines splits NDJSON.
 func (b *Body) lines(p []byte, at time.Time) {
 	for {
@@ -297,6 +262,10 @@ func (b *Body) Finish(x *llm.Exchange) (problems []string) {
 		if err := b.unpack(); err != nil {
 			problems = append(problems, fmt.Sprintf("response body: content-encoding %s: %v", jsonwalk.Clip(b.encoding, 40), err))
 		}
+	}
+	if b.form == Unknown && len(b.start) > 0 { // it ended before it was clear
+		b.form = Words
+		b.plain.add(b.start)
 	}
 	switch b.form {
 	case Events:

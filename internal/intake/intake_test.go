@@ -77,6 +77,25 @@ func TestForms(t *testing.T) {
 	f("Content-Type: text/html\r\n", 0, "<html>", intake.Words, "whole <html> 6 0 false")
 	f("Content-Type: audio/mpeg\r\n", 0, "{notjson", intake.Words, "whole {notjson 8 0 false")
 	f("", 0, "", intake.Unknown)
+
+	// Types that are wrong.
+	const plain, raw = "Content-Type: text/plain; charset=utf-8\r\n", "Content-Type: application/octet-stream\r\n"
+	for _, h := range []string{plain, raw} {
+		f(h, 0, "data: {\"a\":1}\n\nevent: x\ndata: 2", intake.Events, `event  {"a":1}`, "event x 2")
+		f(h, 0, "event: x\ndata: {}\n\n", intake.Events, "event x {}")
+		f(h, 0, `{"a":1}`, intake.Document, `whole {"a":1} 7 0 false`)
+		f(h, 0, "data: is what I said", intake.Words, "whole data: is what I said 20 0 false")
+		f(h, 0, "dat", intake.Words, "whole dat 3 0 false")
+		f(h, 0, "data:", intake.Words, "whole data: 5 0 false")
+		f(h, 0, "data:"+strings.Repeat(" ", 70)+"{}\n\n", intake.Words, "whole data:"+strings.Repeat(" ", 70)+"{}\n\n 79 0 false")
+		f(h, intake.Lines, "{\"a\":1}\n", intake.Lines, `line {"a":1}`)
+		f(h, intake.Frames, "\x00\x00\x01{bin", intake.Frames, "frame \x00\x00\x01{bin")
+	}
+	f(raw, 0, "{\x01\x7f", intake.Words, "whole {\x01\x7f 3 0 false") // sound
+	f("", intake.Frames, "\x00\x00\x01{bin", intake.Frames, "frame \x00\x00\x01{bin")
+	f("", intake.Frames, `{"message":"no"}`, intake.Document, `whole {"message":"no"} 16 0 false`)
+	f("", 0, "\xef\xbb\xbf{\"a\":1}", intake.Document, `whole {"a":1} 7 0 false`)
+	f("", 0, "\xef\xbb\xbfdata: 1\n\n", intake.Events, "event  1")
 }
 
 func TestLongBodiesKeepTheirEnds(t *testing.T) {
@@ -92,12 +111,16 @@ func TestLongBodiesKeepTheirEnds(t *testing.T) {
 }
 
 func FuzzBody(f *testing.F) {
-	f.Add("data: a\n\nevent: b\r\ndata: c", uint8(0), uint8(1))
-	f.Add("{\"a\":1}\n{}", uint8(3), uint8(2))
-	f.Add("[{\"a\":\"]\"},[1]]", uint8(4), uint8(3))
-	f.Fuzz(func(t *testing.T, body string, want, step uint8) {
-		g1, f1 := take("", intake.Form(want%6), body, max(len(body), 1))
-		g2, f2 := take("", intake.Form(want%6), body, int(step)%16+1)
+	f.Add("data: a\n\nevent: b\r\ndata: c", uint8(0), uint8(1), uint8(0))
+	f.Add("{\"a\":1}\n{}", uint8(3), uint8(2), uint8(0))
+	f.Add("[{\"a\":\"]\"},[1]]", uint8(4), uint8(3), uint8(0))
+	f.Add("data: {}\n\n", uint8(0), uint8(1), uint8(1))
+	f.Add("\xef\xbb\xbf{}", uint8(0), uint8(1), uint8(2))
+	headers := []string{"", "Content-Type: text/plain\r\n", "Content-Type: application/octet-stream\r\n"}
+	f.Fuzz(func(t *testing.T, body string, want, step, media uint8) {
+		header := headers[int(media)%len(headers)]
+		g1, f1 := take(header, intake.Form(want%6), body, max(len(body), 1))
+		g2, f2 := take(header, intake.Form(want%6), body, int(step)%16+1)
 		if fmt.Sprint(g1) != fmt.Sprint(g2) || f1 != f2 {
 			t.Fatalf("at once %d %q\nin pieces %d %q", f1, g1, f2, g2)
 		}

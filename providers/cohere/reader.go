@@ -40,7 +40,11 @@ type Reader struct {
 func (Dialect) NewReader(x *llm.Exchange) *Reader {
 	r := &Reader{}
 	r.endpoint, _ = find(x)
-	r.body = intake.New(x, intake.Unknown, intake.Handler{Event: r.event, Line: r.line, Squeeze: r.squeezed()})
+	want := intake.Unknown
+	if (r.endpoint == chat || r.endpoint == generate) && x.Status < 400 && string(jsonwalk.Member(x.Request.Data, "stream")) == "true" {
+		want = intake.Lines // of version 1, whatever its type says; those of 2 are events
+	}
+	r.body = intake.New(x, want, intake.Handler{Event: r.event, Line: r.line, Squeeze: r.squeezed()})
 	return r
 }
 
