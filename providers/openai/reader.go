@@ -75,7 +75,9 @@ func (r *Reader) take(ev *sse.Event, at time.Time) {
 		a.unreadable++
 	}
 	if string(ev.Name) == "error" && a.err == nil {
-		a.err = apierror.Parse(data)
+		if a.err = apierror.Parse(data); a.err == nil {
+			a.err = &apierror.Error{Message: apierror.Sentence(data)}
+		}
 	}
 }
 

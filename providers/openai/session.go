@@ -145,7 +145,7 @@ func (s *Session) told(data []byte, at time.Time) {
 	}
 	kind := string(h.kind)
 	switch kind {
-	case "session.created", "session.updated":
+	case "session.created", "session.updated", "transcription_session.created", "transcription_session.updated":
 		s.configure(jsonwalk.Member(data, "session"))
 	case "input_audio_buffer.committed":
 		if s.heard > 0 {

@@ -124,6 +124,21 @@ func TestRealtimeInputAndSetup(t *testing.T) {
 	}
 }
 
+// A session that only writes down what it hears is set up under names of its own.
+func TestTranscriptionSession(t *testing.T) {
+	ms := script(
+		`{"type":"transcription_session.created","session":{"id":"sess_1","object":"realtime.transcription_session","input_audio_transcription":null}}`,
+		`{"type":"transcription_session.updated","session":{"id":"sess_1","input_audio_transcription":{"model":"gpt-4o-transcribe"}}}`,
+		`>{"type":"input_audio_buffer.append","audio":"AAAABBBB"}`,
+		`{"type":"input_audio_buffer.committed","item_id":"i1"}`,
+		`{"type":"conversation.item.input_audio_transcription.completed","item_id":"i1","content_index":0,"transcript":"Hi","usage":{"type":"tokens","input_tokens":10,"output_tokens":2,"total_tokens":12}}`,
+	)
+	around, within := dialect.ReadSession(t, realtime("/v1/realtime?intent=transcription"), ms, 7)
+	if attr(around, "openai.session.id") != "sess_1" || len(within) != 1 || within[0].RequestModel != "gpt-4o-transcribe" || texts(within[0]) != "Hi|" {
+		t.Errorf("%s", providerstest.Show(around))
+	}
+}
+
 // A session that is refused says why; bytes that are no WebSocket are said to be none.
 func TestSessionThatFails(t *testing.T) {
 	around, within := dialect.ReadSession(t, realtime("/v1/realtime?model=m"), script(`{"type":"error","error":{"type":"invalid_request_error","code":"model_not_found","message":"No."}}`), 7)
