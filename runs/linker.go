@@ -129,7 +129,8 @@ func (l *Linker) instructions(c *llm.Call) (d digest) {
 // hash runs along the groups, from what they go on from.
 func (l *Linker) hash(a *asking, seed digest) {
 	a.seed = seed
-	a.sums, a.heads, a.sizes = make([]digest, len(a.groups)), make([]digest, len(a.groups)), make([]int, len(a.groups))
+	digests := make([]digest, 2*len(a.groups))
+	a.sums, a.heads, a.sizes = digests[:len(a.groups)], digests[len(a.groups):], make([]int, len(a.groups))
 	d, size := seed, 0
 	for i := range a.groups {
 		a.sums[i] = l.memo.sum(&a.groups[i])
@@ -393,8 +394,10 @@ func (l *Linker) learn(n *node, groups []group, seed digest, c *llm.Call) {
 			calls := group{model: true, rest: g.rest}
 			l.index.put(n, byText, l.memo.sum(&calls))
 		}
-		if d, ok := l.memo.turn(groups, &g); ok {
-			l.index.put(n, byTurn, d)
+		if !g.tells() {
+			if d, ok := l.memo.turn(groups, &g, sum); ok {
+				l.index.put(n, byTurn, d)
+			}
 		}
 	}
 }

@@ -52,7 +52,6 @@ type candidate struct {
 // Weights of evidence: ids outweigh words, words the likeness of an answer.
 const (
 	scoreAnswer = 1
-	scoreTurn   = 1
 	scoreKnown  = 2 // and up: how alike a changed answer is
 	scorePrefix = 16
 	scoreID     = 32
@@ -172,36 +171,38 @@ func (x *index) byWords(a *asking, i int) (cs []candidate) {
 	if !g.model {
 		return nil
 	}
-	look := func(kind byte, d digest, score int) {
-		crowded := x.crowded(a.scope, kind, d)
-		for _, n := range x.find(a.scope, kind, d) {
-			if j := slices.IndexFunc(cs, func(c candidate) bool { return c.node == n }); j >= 0 {
-				cs[j].score += score
-			} else if c := (candidate{node: n, at: i, score: score, evidence: []string{evAnswer}, crowded: crowded}); a.allows(c) {
-				cs = append(cs, c)
-			}
+	kind, d, ok := byte(byText), a.sums[i], true
+	if !g.tells() {
+		kind = byTurn
+		d, ok = x.memo.turn(a.groups[:i], g, d)
+	}
+	if !ok {
+		return nil
+	}
+	crowded := x.crowded(a.scope, kind, d)
+	for _, n := range x.find(a.scope, kind, d) {
+		if c := (candidate{node: n, at: i, score: scoreAnswer, evidence: []string{evAnswer}, crowded: crowded}); a.allows(c) {
+			cs = append(cs, c)
 		}
-	}
-	if g.tells() {
-		look(byText, a.sums[i], scoreAnswer)
-	}
-	if d, ok := x.memo.turn(a.groups[:i], g); ok {
-		look(byTurn, d, scoreTurn)
 	}
 	return cs
 }
 
-// turn is the digest of an answer and of what was said last before it, without what
-// tools did between them: that is what programs keep of a conversation that keep
-// little. ok says that it is enough to know them again.
-func (m *memo) turn(before []group, g *group) (d digest, ok bool) {
-	if len(g.asked) > 0 || len(g.texts) == 0 {
+// turn is the digest of an answer that is too short to be known by itself, and of what
+// was said last before it, without what tools did between them: that is what programs
+// keep of a conversation that keep little. sum is that of the answer; ok says that both
+// are enough to know them again.
+func (m *memo) turn(before []group, g *group, sum digest) (d digest, ok bool) {
+	if len(g.rest) > 0 || len(g.texts) == 0 {
 		return d, false
 	}
 	for i := len(before) - 1; i >= 0; i-- {
 		if b := &before[i]; !b.model && len(b.texts) > 0 {
-			asked, said := b.text(), g.text()
-			return chain(m.of('t', asked, plain), 'u', m.of('t', said, plain)), len(asked)+len(said) >= tellsFrom
+			asked := b.text()
+			if len(asked)+len(g.text()) < tellsFrom {
+				return d, false
+			}
+			return chain(m.of('t', asked, plain), 'u', sum), true
 		}
 	}
 	return d, false
