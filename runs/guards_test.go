@@ -180,3 +180,27 @@ func TestSubAgentsOfEqualWork(t *testing.T) {
 		t.Errorf("another user is a sub-agent of %s", c.Run.ByCall)
 	}
 }
+
+// Programs that write answers, and what came of them, behind their one prompt.
+func TestOnePromptGrows(t *testing.T) {
+	const prompt, thought, found = "Answer with the tools that you have.\nQuestion: How high do tides rise?\nThought:", " I need to look tides up.\nAction: search", "\nObservation: 16 metres\nThought:"
+	a := newAgent(t)
+	c0 := a.call(talk(user(prompt)), model(thought))
+	c1 := a.call(talk(user(prompt+thought+found)), model(" I know it now.\nAnswer: 16 metres"))
+	c2 := a.call(talk(user(prompt+thought+found+" I know it now.\nAnswer: 16 metres\nQuestion: Where?\nThought:")), model(" In the Bay of Fundy."))
+	if c1.Place.ParentCall != c0.ID || c1.Run.ID != c0.ID || c2.Place.ParentCall != c1.ID {
+		t.Errorf("parents %q, %q, runs %q, %q", c1.Place.ParentCall, c2.Place.ParentCall, c1.Run.ID, c2.Run.ID)
+	}
+	f := func(name, next string, change ...func(*llm.Call)) {
+		t.Helper()
+		if c := a.call(talk(user(next)), model("So."), change...); c.Place.ParentCall != "" {
+			t.Errorf("%s: parent %q", name, c.Place.ParentCall)
+		}
+	}
+	f("another answer", prompt+" Somebody else knows.")
+	f("another question", "Another: "+prompt+thought+found)
+	f("the prompt alone", prompt)
+	f("another model", prompt+thought+found, func(c *llm.Call) { c.RequestModel = "other" })
+	a.call(talk(user(prompt)), model(thought))
+	f("two callers of equal words", prompt+thought+found+" Hm.")
+}

@@ -29,6 +29,7 @@ type node struct {
 	head    digest // of request and answer; zero when nothing was answered
 	request digest
 	opening digest // of its first group
+	prompt  int    // how long the one text is that it was asked; see prompted
 	failed  bool   // the same may be asked again, for want of an answer
 	sealed  bool   // it is from before a restart: what was said in it is not known
 
@@ -59,6 +60,7 @@ type scope struct {
 	seed     digest
 	nodes    int
 	pending  []*node // tool calls without a result, the youngest last
+	prompts  []*node // calls that were asked one text, the youngest last
 	embedded []embedded
 }
 
@@ -201,6 +203,9 @@ func (x *index) drop(n *node) {
 		}
 	}
 	n.scope.settle(n)
+	if i := slices.Index(n.scope.prompts, n); i >= 0 {
+		n.scope.prompts = slices.Delete(n.scope.prompts, i, i+1)
+	}
 	n.scope.nodes--
 	if n.scope.nodes == 0 {
 		for _, e := range n.scope.embedded {

@@ -346,6 +346,9 @@ func (l *Linker) remember(a *asking, n *node) {
 		l.index.put(n, byRequest, n.request)
 	}
 	l.learn(n, a.groups, a.seed, a.call)
+	if prompt := a.promptOf(); prompt != "" {
+		n.scope.prompted(n, prompt)
+	}
 	if len(n.asked) > 0 {
 		n.scope.wait(n)
 	}

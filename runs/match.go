@@ -74,7 +74,7 @@ func (x *index) parent(a *asking) (found candidate, ambiguous bool) {
 			}
 		}
 	}
-	return candidate{}, false
+	return a.best(x.grown(a))
 }
 
 // latest looks for a later answer of the same conversation, once that is known: then
