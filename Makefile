@@ -58,7 +58,7 @@ growth: ## docs/growth.md: how counting grows with a text, beside tiktoken-go
 
 runs: ## how well runs are rebuilt from recorded conversations, by the spans that come out (SPANWIRE_DATA)
 	$(GO) test -count=1 -v -run TestRunsOfConversations ./cmd/proxy -args -recordings
-	$(GO) test -count=1 -v -run 'TestRecordedRuns' ./internal/runstest
+	$(GO) test -count=1 -v -run 'TestRecordedRuns|TestMadeRuns' ./internal/runstest -args -seeds=14
 	$(GO) test -count=1 -v -run 'TestLongAgent|TestCostIsLinear' ./runs
 
 recordings: ## every recorded exchange and WebSocket through the proxy, in every way (SPANWIRE_DATA)

@@ -27,6 +27,7 @@ type asked struct {
 	id, name, args string
 	item           string // its other id, where it has one
 	sum            digest // of name and arguments
+	texts          []text // in the arguments
 }
 
 // result is the result of a tool call.

@@ -10,8 +10,9 @@ import (
 // prompts alone.
 
 const (
-	maxPrompts = 16 // calls of a scope with one message, that are looked at
-	maxGlue    = 16 // between a prompt and the answer to it: the name of who speaks
+	maxPrompts = 128 // calls of a scope with one message, that are looked at
+	maxGlue    = 16  // between a prompt and the answer to it: the name of who speaks
+	endingSize = 24
 )
 
 // promptOf is the text of a request that is one text; "" when it is not.
@@ -24,11 +25,13 @@ func (a *asking) promptOf() string {
 
 // prompted keeps a call that was asked one text.
 func (s *scope) prompted(n *node, prompt string) {
-	n.prompt = len(strings.TrimSpace(prompt))
-	if n.prompt < tellsFrom || n.silent() {
+	prompt = strings.TrimSpace(prompt)
+	if n.prompt = len(prompt); n.prompt < tellsFrom || n.silent() {
 		return
 	}
+	n.ending = strings.Clone(prompt[n.prompt-endingSize:])
 	if s.prompts = append(s.prompts, n); len(s.prompts) > maxPrompts {
+		s.crowded.prompts = s.prompts[0].ended.Add(crowdFor)
 		s.prompts = slices.Delete(s.prompts, 0, 1)
 	}
 }
@@ -36,13 +39,13 @@ func (s *scope) prompted(n *node, prompt string) {
 // grown returns the calls whose prompt and answer are the beginning of a request that is
 // one text: those with the longest prompt.
 func (x *index) grown(a *asking) (cs []candidate) {
-	if len(a.scope.prompts) == 0 {
+	if len(a.scope.prompts) == 0 || a.call.Start.Before(a.scope.crowded.prompts) {
 		return nil
 	}
 	text := strings.TrimSpace(a.promptOf())
 	longest := 0
 	for _, n := range slices.Backward(a.scope.prompts) {
-		if n.prompt >= len(text) || n.prompt < longest || n.setting.model != a.setting.model || n.setting.route != a.setting.route {
+		if n.prompt >= len(text) || n.prompt < longest || !strings.HasSuffix(text[:n.prompt], n.ending) || n.setting.model != a.setting.model || n.setting.route != a.setting.route {
 			continue
 		}
 		c := candidate{node: n, score: scoreKnown, evidence: []string{evRequest}}

@@ -204,3 +204,17 @@ func TestOnePromptGrows(t *testing.T) {
 	a.call(talk(user(prompt)), model(thought))
 	f("two callers of equal words", prompt+thought+found+" Hm.")
 }
+
+// A title is made of the question while the model looks for what is in it.
+func TestATitleIsNoSubAgent(t *testing.T) {
+	const words = "three sources on tidal power"
+	a := newAgent(t)
+	tools := func(c *llm.Call) { c.Tools = []llm.Tool{{Type: "function", Name: "search"}} }
+	boss := a.call(talk(user("Find "+words+", please")), asks(idA, "search", `{"q":"`+words+`"}`), tools)
+	if c := a.call(talk(user("Write a title of at most five words for a conversation that begins so: Find "+words+", please")), model("Tides")); c.Run.ByCall != "" {
+		t.Errorf("a title is a sub-agent of %s", c.Run.ByCall)
+	}
+	if c := a.call(talk(user("Your task: "+words)), model("One.")); c.Run.ByCall != boss.ID {
+		t.Errorf("a sub-agent whose work was told by the user, by %q", c.Run.ByCall)
+	}
+}

@@ -29,9 +29,10 @@ type node struct {
 	head    digest // of request and answer; zero when nothing was answered
 	request digest
 	opening digest // of its first group
-	prompt  int    // how long the one text is that it was asked; see prompted
-	failed  bool   // the same may be asked again, for want of an answer
-	sealed  bool   // it is from before a restart: what was said in it is not known
+	prompt  int    // how long the one text is that it was asked, and its end; see prompted
+	ending  string
+	failed  bool // the same may be asked again, for want of an answer
+	sealed  bool // it is from before a restart: what was said in it is not known
 
 	asked  []asked
 	done   []bool          // which of them have a result
@@ -62,6 +63,9 @@ type scope struct {
 	pending  []*node // tool calls without a result, the youngest last
 	prompts  []*node // calls that were asked one text, the youngest last
 	embedded []embedded
+	// crowded is until when each of these lists may lack a call that would fit as well
+	// as those in it.
+	crowded struct{ pending, prompts time.Time }
 }
 
 // spawn is a run that a tool call started.
@@ -156,6 +160,9 @@ func (x *index) add(n *node) {
 	n.size = 512
 	for _, a := range n.asked {
 		n.size += int64(len(a.id)+len(a.name)+len(a.args)) + 160
+		for _, t := range a.texts {
+			n.size += int64(len(t.plain)) + 24
+		}
 	}
 	for _, s := range n.starts {
 		n.size += int64(len(s)) + 16
@@ -223,10 +230,14 @@ func (x *index) compact() {
 	}
 }
 
+// crowdFor is how long after its answer somebody may most likely go on from a call.
+const crowdFor = 10 * time.Minute
+
 // wait says that tool calls of a call wait for their results.
 func (s *scope) wait(n *node) {
 	s.pending = append(s.pending, n)
 	if len(s.pending) > maxPending {
+		s.crowded.pending = s.pending[0].ended.Add(crowdFor)
 		s.pending = slices.Delete(s.pending, 0, 1)
 	}
 }

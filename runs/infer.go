@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	maxPending  = 64 // calls of a scope of which tool calls wait for their results
-	maxEmbedded = 32 // embeddings of a scope that may still be used
+	maxPending  = 256 // calls of a scope of which tool calls wait for their results
+	maxEmbedded = 32  // embeddings of a scope that may still be used
 	maxOpening  = 64 << 10
 	maxText     = 2048
 
@@ -156,13 +156,16 @@ func (x *index) start(a *asking, n *node, r *llm.Run) {
 
 // quotes finds the tool call of which an argument stands in an opening.
 func (a *asking) quotes(opening string) (from *node, at int) {
+	if a.call.Start.Before(a.scope.crowded.pending) {
+		return nil, 0
+	}
 	longest, free, several := quoteFrom-1, false, false
 	for _, p := range slices.Backward(a.scope.pending) {
 		if p.ended.After(a.call.Start) || p.opening == a.sums[0] {
 			continue
 		}
 		for i, k := range p.asked {
-			q := quoted(opening, k.args)
+			q := k.quoted(opening)
 			if q < tellsFrom && p.setting.tools != (digest{}) && p.setting.tools == a.setting.tools && p.setting.system == a.setting.system {
 				continue // another user of the same program, with a like question
 			}
@@ -184,34 +187,62 @@ func (a *asking) quotes(opening string) (from *node, at int) {
 	return from, at
 }
 
-// quoted is the length of the longest text in arguments that stands in an opening.
-func quoted(opening, args string) int {
-	if len(args) < quoteFrom || len(args) > maxOpening {
-		return 0
-	}
-	var v any
-	if json.Unmarshal([]byte(args), &v) != nil {
-		return 0
-	}
-	return longest(opening, v)
-}
-
-func longest(opening string, v any) (n int) {
-	switch v := v.(type) {
-	case string:
-		if s := string(plain(nil, v)); len(s) >= quoteFrom && strings.Contains(opening, s) {
-			return len(s)
-		}
-	case []any:
-		for _, e := range v {
-			n = max(n, longest(opening, e))
-		}
-	case map[string]any:
-		for _, e := range v {
-			n = max(n, longest(opening, e))
+// quoted is the length of the longest text in the arguments that stands in an opening.
+func (k *asked) quoted(opening string) (n int) {
+	for _, t := range k.texts {
+		if len(t.plain) > n && (!t.copied || 2*len(t.plain) >= len(opening)) && strings.Contains(opening, t.plain) {
+			n = len(t.plain)
 		}
 	}
 	return n
+}
+
+// text is a text in the arguments of a tool call. One that was copied from what the
+// model was told says less: whatever else is made of the question holds it too.
+type text struct {
+	plain  string
+	copied bool
+}
+
+// textsIn are the texts in arguments that are long enough to be found in others.
+func (a *asking) textsIn(args string) []text {
+	if len(args) < quoteFrom || len(args) > maxOpening {
+		return nil
+	}
+	var v any
+	if json.Unmarshal([]byte(args), &v) != nil {
+		return nil
+	}
+	texts := appendTexts(nil, v)
+	for i := len(a.groups) - 1; i >= 0 && len(texts) > 0; i-- {
+		if g := &a.groups[i]; !g.model && len(g.texts) > 0 {
+			told := g.text()
+			told = string(plain(nil, told[:min(len(told), maxOpening)]))
+			for k := range texts {
+				texts[k].copied = strings.Contains(told, texts[k].plain)
+			}
+			break
+		}
+	}
+	return texts
+}
+
+func appendTexts(to []text, v any) []text {
+	switch v := v.(type) {
+	case string:
+		if s := string(plain(nil, v)); len(s) >= quoteFrom {
+			to = append(to, text{plain: s})
+		}
+	case []any:
+		for _, e := range v {
+			to = appendTexts(to, e)
+		}
+	case map[string]any:
+		for _, e := range v {
+			to = appendTexts(to, e)
+		}
+	}
+	return to
 }
 
 // embed remembers what was embedded.

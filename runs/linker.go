@@ -278,6 +278,7 @@ func (l *Linker) node(a *asking) *node {
 			}
 			for _, k := range g.asked {
 				k.id, k.item, k.name, k.args = strings.Clone(k.id), strings.Clone(k.item), strings.Clone(k.name), strings.Clone(k.args)
+				k.texts = a.textsIn(k.args)
 				n.asked = append(n.asked, k)
 			}
 		}

@@ -2,5 +2,6 @@
 // it reads them as the proxy would, plays them side by side, and compares what the
 // linker found with what is known.
 //
-// It has tests only: `make runs` prints their figures.
+// It also makes conversations up, in every API, and judges the linker by those. It has
+// tests only: `make runs` prints their figures.
 package runstest
