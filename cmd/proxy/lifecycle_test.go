@@ -134,7 +134,8 @@ func TestDrainTimeout(t *testing.T) {
 func TestSecondSignal(t *testing.T) {
 	g := newGated(t)
 	defer close(g.release)
-	p := start(t, "drain_timeout: 1h\n"+rows(g.url, "openai"))
+	// Nothing is kept: what ends at once leaves files that are still written to.
+	p := start(t, "drain_timeout: 1h\nstore: {mode: 'off'}\n"+rows(g.url, "openai"))
 	got := stream(t, p.url+chatPath)
 	<-g.reached
 	again := time.NewTicker(10 * time.Millisecond)
