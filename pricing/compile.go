@@ -17,7 +17,7 @@ type compiled struct {
 	asOf        string
 	currency    llm.Currency // of rows whose provider and own words name none
 	asOfTime    time.Time
-	sources     map[string]bool
+	sources     map[string]string // what each is, and of which date
 	calendars   map[string]*calendar
 	ids         map[string]*provider // by id
 	names       map[string]*provider // by id and by match
@@ -115,7 +115,7 @@ func compile(data []byte) (*compiled, error) {
 		return nil, fmt.Errorf("table of %d bytes is above the bound of %d", len(data), maxTable)
 	}
 	c := &compiled{
-		sources: map[string]bool{}, calendars: map[string]*calendar{}, ids: map[string]*provider{},
+		sources: map[string]string{}, calendars: map[string]*calendar{}, ids: map[string]*provider{},
 		names: map[string]*provider{}, hosts: map[string]*provider{}, models: map[string]string{},
 	}
 	f, err := c.head(data)
@@ -129,7 +129,7 @@ func compile(data []byte) (*compiled, error) {
 		if s.What == "" || s.Date == "" {
 			return nil, fmt.Errorf("source %q does not say what it is and of which date", name)
 		}
-		c.sources[name] = true
+		c.sources[name] = s.What + ", " + s.Date
 	}
 	if len(f.Providers) == 0 {
 		return nil, errors.New("no providers")

@@ -60,7 +60,7 @@ func ImportFrom(list, table []byte, opts ImportOptions) (*Import, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.sources[opts.tag()] = true // it is added to the table with the first change
+	c.sources[opts.tag()] = opts.What + ", " + opts.AsOf // it is added to the table with the first change
 	m := merge{c: c, doc: doc, opts: opts, taken: map[place]bool{}}
 	for _, name := range opts.Providers {
 		if c.names[strings.ToLower(name)] == nil {

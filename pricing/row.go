@@ -53,7 +53,7 @@ func (c *compiled) fill(m *model, f *modelFile) error {
 			return errors.New("no src and no evidence: a price without provenance is not taken")
 		}
 		for _, s := range f.Src {
-			if !c.sources[s] {
+			if c.sources[s] == "" {
 				return fmt.Errorf("src %q is not among the sources", s)
 			}
 		}

@@ -20,6 +20,10 @@ type Summary struct {
 	Currencies []string
 }
 
+// Source says what a source is that rows name, and of which date; "" where there is none
+// of that name.
+func (t *Table) Source(name string) string { return t.now.Load().sources[name] }
+
 // Summary counts the rows in force, those of overlays and overrides included.
 func (t *Table) Summary() Summary {
 	c := t.now.Load()

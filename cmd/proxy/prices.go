@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -49,9 +50,12 @@ func checkPricesCommand(load func() (loaded, error)) *cobra.Command {
 			}
 			s := table.Summary()
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: as of %s, %d providers, %d models with %d names\n"+
-				"%d with dates, %d with prices for long prompts, %d with service tiers of their own, %d free; in %s; sources: %s\n",
-				name, s.AsOf, s.Providers, s.Models, s.Names, s.Dated, s.Long, s.Tiers, s.Free, strings.Join(s.Currencies, ", "), strings.Join(s.Sources, ", "))
-			return err
+				"%d with dates, %d with prices for long prompts, %d with service tiers of their own, %d free; in %s\n",
+				name, s.AsOf, s.Providers, s.Models, s.Names, s.Dated, s.Long, s.Tiers, s.Free, strings.Join(s.Currencies, ", "))
+			if err != nil {
+				return err
+			}
+			return printSources(cmd.OutOrStdout(), table, s.Sources)
 		},
 	}
 }
@@ -242,11 +246,29 @@ func showPricesCommand(load func() (loaded, error)) *cobra.Command {
 					return err
 				}
 			}
-			return nil
+			var from []string
+			for _, c := range cards {
+				from = append(from, c.Src...)
+			}
+			slices.Sort(from)
+			return printSources(cmd.OutOrStdout(), table, slices.Compact(from))
 		},
 	}
 	cmd.Flags().StringVar(&provider, "provider", "", "only of this provider or route")
 	return cmd
+}
+
+// printSources says what the sources are that a table names in short.
+func printSources(out io.Writer, table *pricing.Table, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprint(w, "\nsources\n")
+	for _, name := range names {
+		fmt.Fprintf(w, "  %s\t%s\n", name, safe(table.Source(name), 400))
+	}
+	return w.Flush()
 }
 
 func printCard(out io.Writer, c pricing.Card) error {

@@ -56,7 +56,7 @@ func TestPricesCommands(t *testing.T) {
 		}
 	}
 	f(true, []string{"check", "diff", "import", "of"})
-	f(true, []string{"the configured table is valid: as of ", "24 providers"}, "check")
+	f(true, []string{"the configured table is valid: as of ", "24 providers", "\nsources\n", "genai-prices", "checked against public price pages, 2026-"}, "check")
 	f(true, []string{"25 providers"}, "check", "--config", own)
 	f(true, []string{other + " is valid"}, "check", other)
 	f(false, []string{broken, "gpt-4o-mini", "negative"}, "check", broken)
@@ -65,7 +65,7 @@ func TestPricesCommands(t *testing.T) {
 	f(false, []string{"the new table", "negative"}, "diff", broken)
 	f(true, []string{"no differences"}, "diff", other, "--config", writeConfig(t, "pricing: {file: '"+other+"'}\n"))
 
-	f(true, []string{"openai/gpt-4o\n", "input", "2.5", "USD per 1M tokens", "table of 2026-11-21", "service tier flex:", "× 0.5", "web_search"}, "of", "gpt-4o", "--provider", "openai")
+	f(true, []string{"openai/gpt-4o\n", "input", "2.5", "USD per 1M tokens", "table of 2026-11-21", "service tier flex:", "× 0.5", "web_search", "\nsources\n", "models.dev"}, "of", "gpt-4o", "--provider", "openai")
 	f(true, []string{"openai/gpt-4o\n", "azure/gpt-4o\n"}, "of", "gpt-4o")
 	f(true, []string{"negotiated for team research from 2026-01-01 before 2026-07-01:", "× 0.85"}, "of", "gpt-4o", "--config", own)
 	f(true, []string{"local/*", "the configuration's own row", "per_gpu_hour", "20"}, "of", "llama", "--provider", "local", "--config", own)
