@@ -84,6 +84,17 @@ func TestCheckFindsAll(t *testing.T) {
 	f("pricing: {file: /nowhere.json}\n", "nowhere")
 }
 
+// TestInvocation: what people are told to type can be typed.
+func TestInvocation(t *testing.T) {
+	for arg0, want := range map[string]string{
+		"/tmp/go-build123/b001/exe/proxy": "go run ./cmd/proxy", "/usr/local/bin/spanwire": "spanwire", "bin/proxy": "proxy",
+	} {
+		if got := invocation(arg0); got != want {
+			t.Errorf("%s: %s, want %s", arg0, got, want)
+		}
+	}
+}
+
 // TestAllFaultsAtOnce: one look at the configuration is enough, whatever kinds of faults
 // it has, and none is told twice.
 func TestAllFaultsAtOnce(t *testing.T) {

@@ -74,7 +74,7 @@ What the agent does
 		return err
 	}
 	fmt.Fprintf(s.stdout, "\n%s\n\nNext\n", sums)
-	fmt.Fprint(s.stdout, nextSteps(filepath.Base(os.Args[0])))
+	fmt.Fprint(s.stdout, nextSteps(invocation(os.Args[0])))
 	if once || !terminal(s.stdout) {
 		return nil
 	}
@@ -87,12 +87,8 @@ What the agent does
 	return serve(ctx, cfg, func() (loaded, error) { return cfg, nil }, s)
 }
 
-// nextSteps says what to do after the demo. name is that of the binary: one that
-// is not called spanwire was started from the source.
+// nextSteps says what to do after the demo with the program that is called name.
 func nextSteps(name string) string {
-	if name != "spanwire" {
-		name = "go run ./cmd/proxy"
-	}
 	var b strings.Builder
 	for _, step := range [][2]string{
 		{name, "the same proxy, in front of the real providers"},

@@ -231,8 +231,8 @@ func publishJournal(t *tracing.Tracing, j *journal.Journal) error {
 		}
 		errs = append(errs,
 			t.Gauge("spanwire.journal.follower.lag", "{record}", "Records that a follower does not have yet.", read(func(s journal.FollowerStats) int64 { return s.LagRecords }), who),
-			t.Gauge("spanwire.journal.follower.lag.size", "By", "Bytes of these records.", read(func(s journal.FollowerStats) int64 { return s.LagBytes }), who),
-			t.Gauge("spanwire.journal.follower.lag.time", "s", "How long the oldest of them has waited.", read(func(s journal.FollowerStats) int64 { return int64(s.Lag / time.Second) }), who),
+			t.Gauge("spanwire.journal.follower.lag.size", "By", "Bytes of the records that a follower does not have yet.", read(func(s journal.FollowerStats) int64 { return s.LagBytes }), who),
+			t.Gauge("spanwire.journal.follower.lag.time", "s", "How long the oldest record that a follower does not have yet has waited.", read(func(s journal.FollowerStats) int64 { return int64(s.Lag / time.Second) }), who),
 			t.Counter("spanwire.journal.follower.delivered", "{call}", "Calls that a follower took.", read(func(s journal.FollowerStats) int64 { return s.Delivered }), who),
 			t.Counter("spanwire.journal.follower.retries", "{attempt}", "Attempts after the first.", read(func(s journal.FollowerStats) int64 { return s.Retries }), who),
 			t.Counter("spanwire.journal.follower.dropped", "{record}", "Records that were gone, or could not be read, before a follower had them.", read(func(s journal.FollowerStats) int64 { return s.Dropped }), who),

@@ -142,7 +142,7 @@ func publishStore(t *tracing.Tracing, s *store.Store) error {
 func kept(cfg Config) string {
 	var b strings.Builder
 	if cfg.stores() {
-		fmt.Fprintf(&b, "calls are kept in %s: see them with `%s calls`\n", cfg.DataDir, filepath.Base(os.Args[0]))
+		fmt.Fprintf(&b, "calls are kept in %s: see them with `%s calls`\n", cfg.DataDir, invocation(os.Args[0]))
 	}
 	if cfg.journals() {
 		fmt.Fprintf(&b, "journal: %s\n", cfg.journalDir())

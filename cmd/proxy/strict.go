@@ -90,6 +90,6 @@ func (s *strict) publish(t *tracing.Tracing) error {
 	return errors.Join(
 		t.Counter("spanwire.journal.strict.waits", "{call}", "Answers whose end waited for their record.", s.waits.Load),
 		t.Counter("spanwire.journal.strict.wait_time", "us", "How long they waited, in all.", s.micros.Load),
-		t.Counter("spanwire.journal.strict.timeouts", "{call}", "Of these, those that ended although their record was not durable yet.", s.late.Load),
+		t.Counter("spanwire.journal.strict.timeouts", "{call}", "Answers that waited for their record and ended although it was not durable yet.", s.late.Load),
 	)
 }

@@ -2,10 +2,20 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 )
+
+// invocation returns how to start a program again whose first argument is arg0: go run
+// puts what it builds where nobody would look for it.
+func invocation(arg0 string) string {
+	if strings.Contains(arg0, "go-build") {
+		return "go run ./cmd/proxy"
+	}
+	return filepath.Base(arg0)
+}
 
 // noArgs is for commands that take none. What stands there may be a misspelt command.
 func noArgs(cmd *cobra.Command, args []string) error {
