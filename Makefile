@@ -10,7 +10,7 @@ BENCH       ?= .
 COUNT       ?= 6
 IMAGE       ?= spanwire:$(VERSION)
 
-.PHONY: build check vet staticcheck tidy test race fuzz fuzz-long bench reading accuracy growth runs recordings crash hostile million collector clients frameworks demo image clean help
+.PHONY: build check vet staticcheck tidy test race fuzz fuzz-long bench reading accuracy growth runs recordings crash hostile images million collector clients frameworks demo image clean help
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ crash: ## the program killed 35 times under load and across midnight, its disk f
 
 hostile: ## the store with a million users, bodies of 100 MB, 10,000 messages
 	$(GO) test ./store -run='^(TestHostileValues|TestVeryManyValues|TestLargeCalls|TestImagesAreKeptOnce)$$' -count=1 -timeout=30m -v -long
+
+images: ## a day of 1,000 calls that repeat 50 images of 1 MB: the program keeps each once (minutes, 2 GB)
+	$(GO) test ./cmd/proxy -run='^TestDayOfImages$$' -count=1 -timeout=30m -v -images
 
 million: ## questions to a store of 1,000,000 calls in 30 days, cold and warm (minutes, 3 GB)
 	$(GO) test ./store -run='^(TestMillion|TestLoad)$$' -count=1 -timeout=60m -v -million
