@@ -147,19 +147,21 @@ const upsertSession = `INSERT INTO session (id, first, last, calls, failed, inpu
 
 const upsertSessionCost = `INSERT INTO session_cost (id, currency, cost) VALUES (?,?,?) ON CONFLICT (id, currency) DO UPDATE SET cost = cost + excluded.cost`
 
+// mostCost bounds what is added to a session at once: the sum is SQLite's to make.
+const mostCost = 1 << 60
+
 func (r *recording) writeSessions() error {
 	for key, s := range r.sessions {
 		id := key
 		if b, ok := key.([16]byte); ok {
 			id = b[:]
 		}
-		const bound = 1 << 60
-		err := exec(r.w.calls, upsertSession, id, s.first, s.last, s.calls, s.failed, s.input, s.output, min(max(s.cost, -bound), bound), s.priced, s.team, s.user, s.agent)
+		err := exec(r.w.calls, upsertSession, id, s.first, s.last, s.calls, s.failed, s.input, s.output, min(max(s.cost, -mostCost), mostCost), s.priced, s.team, s.user, s.agent)
 		if err != nil {
 			return err
 		}
 		for currency, cost := range s.others {
-			if err := exec(r.w.calls, upsertSessionCost, id, currency, min(max(cost, -bound), bound)); err != nil {
+			if err := exec(r.w.calls, upsertSessionCost, id, currency, min(max(cost, -mostCost), mostCost)); err != nil {
 				return err
 			}
 		}

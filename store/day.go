@@ -53,6 +53,7 @@ type writing struct {
 	totals *ledger
 	speak  speaker
 	next   int64 // number of the next call
+	seen   int64 // SQLite's count of what others changed in the file of calls
 
 	// Of the transaction at hand: what is not written yet, and a buffer.
 	facts, pieces, hashes block
@@ -99,6 +100,16 @@ func openDay(dir, name string, most int, speaks bool) (_ *writing, err error) {
 		return w, nil
 	}
 	return w, errors.Join(w.trim(last), w.recall(last))
+}
+
+// refresh lets go of totals in memory when somebody else changed the file, which is
+// who prices calls anew. The transaction is open.
+func (w *writing) refresh() error {
+	v, _, err := one(w.calls, "PRAGMA data_version")
+	if err == nil && v != w.seen {
+		w.seen, w.totals = v, newLedger(w.calls, w.totals.most)
+	}
+	return err
 }
 
 // trim removes what was said in calls that are not there.

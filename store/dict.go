@@ -88,8 +88,11 @@ func (d *dict) find(k word) (e entry, err error) {
 
 func (d *dict) add(k word) (entry, error) {
 	e := entry{shown: d.shown[k.kind] < d.most}
-	if err := exec(d.conn, "INSERT INTO dict (kind, value, shown) VALUES (?, ?, ?)", k.kind, k.value, e.shown); err != nil {
+	if err := exec(d.conn, "INSERT OR IGNORE INTO dict (kind, value, shown) VALUES (?, ?, ?)", k.kind, k.value, e.shown); err != nil {
 		return e, err
+	}
+	if d.conn.Changes() == 0 {
+		return d.find(k) // who prices calls anew was first
 	}
 	if e.shown {
 		d.shown[k.kind]++

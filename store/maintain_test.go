@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -116,7 +117,7 @@ func TestReprice(t *testing.T) {
 			c.Cost = llm.Cost{Source: llm.CostUnset, Status: llm.CostNoUsage}
 		}
 	}
-	tried, err := s.Reprice(t.Context(), from, price, true)
+	tried, err := store.Reprice(t.Context(), dir, store.DefaultConfig(), from, price, true)
 	if err != nil || tried.Changed == 0 {
 		t.Fatalf("%+v, %v", tried, err)
 	}
@@ -137,7 +138,7 @@ func TestReprice(t *testing.T) {
 	if got := total(); !slices.Equal(got, sum) {
 		t.Errorf("after trying only the total is %v, want %v", got, sum)
 	}
-	done, err := s.Reprice(t.Context(), from, price, false)
+	done, err := store.Reprice(t.Context(), dir, store.DefaultConfig(), from, price, false)
 	if err != nil || !reflect.DeepEqual(done, tried) || len(done.Before) != 3 || len(done.After) != 2 {
 		t.Fatalf("%+v, %v", done, err)
 	}
@@ -176,9 +177,112 @@ func TestReprice(t *testing.T) {
 	if rep := check(t, s.Reader); len(rep.Problems) > 0 {
 		t.Errorf("%q", rep.Problems)
 	}
-	if again, err := s.Reprice(t.Context(), from, price, false); err != nil || again.Changed != 0 {
+	// Sessions are those of a store that was told the new prices at once.
+	anew := open(t, t.TempDir())
+	keep(t, anew, calls...)
+	got, err := s.Sessions(t.Context(), llm.Filter{}, "", 100)
+	want, err2 := anew.Sessions(t.Context(), llm.Filter{}, "", 100)
+	if err != nil || err2 != nil || len(got.Sessions) == 0 || !reflect.DeepEqual(got, want) {
+		t.Errorf("sessions are\n%+v\nwant\n%+v (%v, %v)", got, want, err, err2)
+	}
+	if again, err := store.Reprice(t.Context(), dir, store.DefaultConfig(), from, price, false); err != nil || again.Changed != 0 {
 		t.Errorf("once more: %+v, %v", again, err)
 	}
+}
+
+// The program has totals in memory when somebody else prices the calls anew: what it
+// keeps after is added to the totals that are in the file.
+func TestKeepAfterReprice(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	for round := range 3 {
+		for i := range 10 {
+			c := sinktest.Call(10*round + i)
+			c.Start = noon().Add(time.Duration(i) * time.Second)
+			keep(t, s, c)
+		}
+		done, err := store.Reprice(t.Context(), dir, store.DefaultConfig(), time.Time{}, func(c *llm.Call) {
+			c.Cost = llm.Cost{Total: llm.Pico(1000 + round), Source: llm.CostOverride, Status: llm.CostOK}
+		}, false)
+		if err != nil || done.Changed != int64(11*round+10) {
+			t.Fatalf("%+v, %v", done, err)
+		}
+		keep(t, s, sinktest.Call(100+round))
+		got, err := s.Totals(t.Context(), llm.TotalsQuery{})
+		if err != nil || got[0].Calls != int64(11*round+11) {
+			t.Errorf("totals are %+v, %v", got, err)
+		}
+		if rep := check(t, s.Reader); len(rep.Problems) > 0 {
+			t.Errorf("round %d: %q", round, rep.Problems)
+		}
+	}
+}
+
+// Calls are priced anew while others come, on days that are over and on the day that
+// is not: each run leaves totals that are those of the calls, and no call is lost.
+func TestRepriceBesideTheProgram(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	calls := traffic(600)
+	keep(t, s, calls[:100]...)
+	begun, rest, kept := make(chan struct{}), calls[100:], make(chan error, 1)
+	go func() {
+		for i := 0; i < len(rest); i += 5 {
+			if err := s.Consume(context.Background(), rest[i:i+5]); err != nil {
+				kept <- err
+				return
+			}
+			if i == 0 {
+				close(begun)
+			}
+			if i%50 == 0 {
+				if err := s.Tidy(context.Background()); err != nil {
+					kept <- err
+					return
+				}
+			}
+		}
+		kept <- nil
+	}()
+	<-begun
+	reprice := func(rate int64) store.Repriced {
+		t.Helper()
+		done, err := store.Reprice(t.Context(), dir, store.DefaultConfig(), time.Time{}, func(c *llm.Call) {
+			c.Cost = llm.Cost{Total: llm.Pico(rate), Source: llm.CostOverride, Status: llm.CostOK}
+		}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return done
+	}
+	runs := 0
+	for done := false; !done; runs++ {
+		select {
+		case err := <-kept:
+			if err != nil {
+				t.Fatal(err)
+			}
+			done = true
+		default:
+			reprice(int64(7 + runs))
+		}
+	}
+	if done := reprice(1000); done.Calls != 600 || done.Changed != 600 {
+		t.Errorf("%+v", done)
+	}
+	for range 2 { // before and after days were summed up
+		got, err := s.Totals(t.Context(), llm.TotalsQuery{})
+		if err != nil || got[0].Calls != 600 || got[0].Priced != 600 || got[0].Cost != 600_000 {
+			t.Errorf("totals are %+v, %v", got, err)
+		}
+		if rep := check(t, s.Reader); rep.Calls != 600 || len(rep.Problems) > 0 {
+			t.Errorf("%+v", rep)
+		}
+		if err := s.Tidy(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d runs beside 500 calls", runs)
 }
 
 // clock is a time that a test sets while a store runs.

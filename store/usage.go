@@ -131,6 +131,7 @@ type ledger struct {
 	dirty []cellKey
 	rows  map[rowsKey]int // how many rows an axis has at a time
 	most  int             // … and may have before the rest is put together
+	anew  bool            // what is in the file does not count: it is written over
 }
 
 type rowsKey struct {
@@ -151,7 +152,7 @@ func (l *ledger) cell(k cellKey) (*cell, error) {
 	}
 	at := rowsKey{k.axis, k.at}
 	n, ok := l.rows[at]
-	if !ok {
+	if !ok && !l.anew {
 		count, _, err := one(l.conn, "SELECT count(*) FROM usage WHERE axis = ? AND at = ?", k.axis, k.at)
 		if err != nil {
 			return nil, err
@@ -189,7 +190,7 @@ const usageColumns = "calls, counted, input, output, cache_read, cache_write, re
 
 // find returns a row that is in memory or in the file, else nil.
 func (l *ledger) find(k cellKey) (*cell, error) {
-	if c, ok := l.cells[k]; ok {
+	if c, ok := l.cells[k]; ok || l.anew {
 		return c, nil
 	}
 	var c *cell

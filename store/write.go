@@ -31,6 +31,9 @@ func (w *writing) write(calls []*llm.Call, seal Sealer) (out batch, err error) {
 		return out, err
 	}
 	defer rollback(w.calls)
+	if err := w.refresh(); err != nil {
+		return out, err
+	}
 	r := recording{w: w, seal: seal, sessions: map[any]*sessionRow{}}
 	for _, c := range calls {
 		if err := r.call(c); err != nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -96,9 +98,8 @@ func TestStoreCommands(t *testing.T) {
 	f(false, "not empty", "backup", copied)
 	f(true, "everything fits", "store", "check", "--dir", copied)
 	f(true, id, "calls", "--dir", copied)
-	f(false, "stop it first", "reprice", "--since", "1d")
+	f(true, "0 cost something else now", "reprice", "--since", "1d")
 	f(false, "--since", "reprice")
-	p.stop(t)
 	if err := os.WriteFile(file, []byte(config+"pricing: {overrides: [{provider: openai, model: gpt-4o-mini-2024-07-18, rates: {input: \"1000\", output: \"1000\"}}]}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -108,6 +109,46 @@ func TestStoreCommands(t *testing.T) {
 	f(true, "everything fits", "store", "check")
 	f(true, "override", "call", id)
 	f(false, "there is no store", "reprice", "--since", "1d", "--dir", t.TempDir())
+	p.stop(t)
+}
+
+// Stored calls are priced anew while the program keeps more of them: each is there once
+// afterwards, and the totals are those of the calls.
+func TestRepriceUnderLoad(t *testing.T) {
+	dir := t.TempDir()
+	config := rows(provider(t, fakellm.New(fakellm.Config{})), "openai") + fmt.Sprintf(`
+listen: 127.0.0.1:0
+admin: "off"
+data_dir: %q
+log: {level: error}
+`, dir)
+	p := spawn(t, writeConfig(t, config))
+	begun, ids := make(chan struct{}), make(chan []string, 1)
+	go func() { ids <- load(p.url, 4, func() { close(begun) }) }()
+	<-begun
+	changed := regexp.MustCompile(`(\d+) calls were priced .*; (\d+) cost something else now`)
+	reprice := func(rate int) (calls, other string) {
+		t.Helper()
+		file := writeConfig(t, config+fmt.Sprintf("pricing: {overrides: [{provider: openai, model: '*', rates: {input: '%d', output: '%d'}}]}\n", rate, rate))
+		out, errOut, err := cli(t, "reprice", "--since", "2d", "--config", file)
+		m := changed.FindStringSubmatch(out)
+		if err != nil || m == nil {
+			t.Fatalf("%v: %s%s", err, out, errOut)
+		}
+		return m[1], m[2]
+	}
+	for n, most := 0, 0; n < 5 || most < 50; n++ {
+		calls, _ := reprice(100 + n)
+		most, _ = strconv.Atoi(calls)
+	}
+	p.stop(t)
+	kept := <-ids
+	calls, other := reprice(99)
+	if n, _ := strconv.Atoi(other); n < len(kept) { // one that broke off at the end may have no price
+		t.Errorf("of %s calls, %d of them whole, %s cost something else", calls, len(kept), other)
+	}
+	storedOnce(t, dir, kept)
+	sound(t, dir)
 }
 
 // With capture.raw bodies come back byte for byte, of streams and of requests that the

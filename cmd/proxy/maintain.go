@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -122,8 +121,9 @@ func repriceCommand(load func() (loaded, error)) *cobra.Command {
 		Short: "Price stored calls anew, after a change of the prices",
 		Long: `reprice prices the calls of whole days, from the day of --since on, by the prices of
 the configuration, and makes their totals anew. What a call cost before stays beside
-it. What a provider told stays as it is. Spanwire must be stopped meanwhile: one program
-writes to a store. --try says what would change, and changes nothing.`,
+it. What a provider told stays as it is. A running Spanwire need not be stopped; give it
+the new prices first, so that no call comes after with the old ones. --try says what
+would change, and changes nothing.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			from, err := ago(since, time.Now())
@@ -146,15 +146,7 @@ writes to a store. --try says what would change, and changes nothing.`,
 			} else if err := r.Close(); err != nil {
 				return err
 			}
-			s, err := openStore(&cfg.Config, slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError})))
-			if errors.Is(err, store.ErrLocked) {
-				return fmt.Errorf("a running Spanwire writes to the store in %s: stop it first", cfg.DataDir)
-			}
-			if err != nil {
-				return err
-			}
-			done, err := s.Reprice(cmd.Context(), from, table.Price, try)
-			err = errors.Join(err, s.Flush(), s.Close(cmd.Context()))
+			done, err := store.Reprice(cmd.Context(), cfg.DataDir, cfg.Store, from, table.Price, try)
 			if err != nil {
 				return err
 			}
