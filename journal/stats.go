@@ -17,6 +17,10 @@ type Stats struct {
 	TornBytes     int64 // cut off the end when the journal was opened
 	LostRecords   int64 // at the end, which a follower had and the journal has not
 
+	Failing  string    // why the last write failed; "" when it did not
+	Checked  time.Time // when the last checkpoint was signed; zero when none is known of
+	Unsigned int       // calls after it
+
 	// What was given up at the bounds of size and age.
 	DroppedBodies int64 // calls whose content was dropped
 	DroppedCalls  int64 // calls that were dropped before every follower had them
@@ -48,6 +52,10 @@ func (j *Journal) Stats() Stats {
 	defer j.mu.Unlock()
 	s := j.stat
 	s.Next = j.durable
+	s.Checked, s.Unsigned = j.checked, j.unsigned
+	if s.failing != nil {
+		s.Failing = s.failing.Error()
+	}
 	s.Segments = len(j.segments)
 	for _, seg := range j.segments {
 		s.Bytes += seg.size

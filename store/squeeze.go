@@ -35,6 +35,20 @@ var squeezing = sync.OnceValues(func() (*zstd.Encoder, *zstd.Decoder) {
 	return enc, dec
 })
 
+// packing is for what is large and kept apart, which mostly is base64: nothing in it
+// repeats, and a quarter of it says nothing.
+var packing = sync.OnceValue(func() *zstd.Encoder {
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+		zstd.WithAllLitEntropyCompression(true), zstd.WithEncoderCRC(false), zstd.WithWindowSize(1<<20))
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	return enc
+})
+
+// pack is squeeze for what is large. It is expanded in the same way.
+func pack(plain []byte) []byte { return packing().EncodeAll(plain, nil) }
+
 // squeeze appends plain to dst, compressed.
 func squeeze(dst, plain []byte) []byte {
 	enc, _ := squeezing()

@@ -274,7 +274,7 @@ func (r *recording) say(n int64, c *llm.Call, alone bool) error {
 		}
 	}
 	for _, l := range s.large {
-		b, err := r.sealed(squeeze(nil, l.data), placeLarge, l.id)
+		b, err := r.sealed(pack(l.data), placeLarge, l.id)
 		if err != nil {
 			return err
 		}

@@ -182,3 +182,29 @@ func (e *exporter) drop(reason string, n int, err error) {
 	}
 	e.log.Warn("spans dropped; further ones are counted in spanwire.exporter.dropped", attrs...)
 }
+
+// ExporterStats is how one exporter gets on. Counts only grow.
+type ExporterStats struct {
+	Name, To    string // To is where it sends to, without keys
+	Queued      int    // spans that wait or are in flight
+	QueuedBytes int64  // of these, encoded
+
+	Sent    int64 // spans that the receiver accepted
+	Retries int64 // attempts after the first
+	// Dropped counts the spans that were lost, by reason; every reason has its entry.
+	Dropped map[string]int64
+}
+
+// ExporterStats returns a snapshot of every exporter, in the order of the configuration.
+func (t *Tracing) ExporterStats() []ExporterStats {
+	var out []ExporterStats
+	for _, x := range t.exporters {
+		s := ExporterStats{Name: x.name, To: x.sender.String(), Sent: x.counts.sent.Load(), Retries: x.counts.retries.Load(), Dropped: map[string]int64{}}
+		s.Queued, s.QueuedBytes = x.queue.depth()
+		for _, reason := range dropReasons {
+			s.Dropped[reason] = x.counts.dropped[reason].Load()
+		}
+		out = append(out, s)
+	}
+	return out
+}

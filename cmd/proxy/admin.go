@@ -19,6 +19,7 @@ import (
 type admin struct {
 	metrics http.Handler
 	ready   func() error // why no traffic should be sent here; nil when it may
+	status  http.Handler
 	runs    *runs.Linker // nil when runs are not looked for
 	pprof   bool
 	about   string // lines for people who open the address in a browser
@@ -36,6 +37,7 @@ func (a admin) handler() http.Handler {
 		say(w, http.StatusOK, "ready\n")
 	})
 	mux.Handle("GET /metrics", a.metrics)
+	mux.Handle("GET /status", a.status)
 	mux.HandleFunc("GET /runs/explain", a.explain)
 	if a.pprof {
 		mux.HandleFunc("/debug/pprof/", pprof.Index)
@@ -75,6 +77,7 @@ func (a admin) page() string {
 /healthz   200 while the process lives
 /readyz    200 while it takes calls; 503 with the reason while it drains or cannot keep up
 /metrics   Prometheus metrics
+/status    what waits on the way to disk and to the exporters, and what was lost, as JSON
 /runs/explain?call=ID   why a call was placed where it is; &format=json for programs
 `
 	if a.pprof {

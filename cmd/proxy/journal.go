@@ -161,8 +161,14 @@ func (k keeping) Close(ctx context.Context) error {
 	return errors.Join(err, k.traces.Close(ctx))
 }
 
-// sinks returns what the recorder hands calls to, and the store when there is one.
-func sinks(cfg *Config, traces *tracing.Tracing, extra recorder.Sink, wait *strict, log *slog.Logger) (out []recorder.NamedSink, keeps *store.Store, err error) {
+// keepers is where calls are kept: nil for what there is not.
+type keepers struct {
+	journal *journal.Journal
+	store   *store.Store
+}
+
+// sinks returns what the recorder hands calls to, and where they are kept.
+func sinks(cfg *Config, traces *tracing.Tracing, extra recorder.Sink, wait *strict, log *slog.Logger) (out []recorder.NamedSink, keep keepers, err error) {
 	opened := func() error { return nil } // undoes what was opened
 	defer func() {
 		if err != nil {
@@ -170,39 +176,40 @@ func sinks(cfg *Config, traces *tracing.Tracing, extra recorder.Sink, wait *stri
 		}
 	}()
 	if err := withoutDisk(cfg, log); err != nil {
-		return nil, nil, err
+		return nil, keepers{}, err
 	}
 	if cfg.stores() {
-		if keeps, err = openStore(cfg, log); err != nil {
-			return nil, nil, err
+		if keep.store, err = openStore(cfg, log); err != nil {
+			return nil, keepers{}, err
 		}
-		opened = func() error { return keeps.Close(context.Background()) }
-		if err := publishStore(traces, keeps); err != nil {
-			return nil, nil, fmt.Errorf("publish metrics: %w", err)
+		opened = func() error { return keep.store.Close(context.Background()) }
+		if err := publishStore(traces, keep.store); err != nil {
+			return nil, keepers{}, fmt.Errorf("publish metrics: %w", err)
 		}
 	}
 	switch {
 	case cfg.journals():
-		j, err := openJournal(cfg, traces, keeps, log)
+		j, err := openJournal(cfg, traces, keep.store, log)
 		if err != nil {
-			return nil, nil, err
+			return nil, keepers{}, err
 		}
+		keep.journal = j
 		before := opened
 		opened = func() error { return errors.Join(j.Close(context.Background()), before()) }
-		out = append(out, recorder.NamedSink{Name: "journal", Sink: keeping{j, keeps, traces, wait}})
+		out = append(out, recorder.NamedSink{Name: "journal", Sink: keeping{j, keep.store, traces, wait}})
 		if err := errors.Join(publishJournal(traces, j), wait.publish(traces)); err != nil {
-			return nil, nil, fmt.Errorf("publish metrics: %w", err)
+			return nil, keepers{}, fmt.Errorf("publish metrics: %w", err)
 		}
 	default:
 		out = append(out, recorder.NamedSink{Name: "tracing", Sink: traces})
-		if keeps != nil {
-			out = append(out, recorder.NamedSink{Name: "store", Sink: direct{keeps}})
+		if keep.store != nil {
+			out = append(out, recorder.NamedSink{Name: "store", Sink: direct{keep.store}})
 		}
 	}
 	if extra != nil {
 		out = append(out, recorder.NamedSink{Name: "extra", Sink: extra})
 	}
-	return out, keeps, nil
+	return out, keep, nil
 }
 
 // publishJournal makes the counts of the journal metrics.

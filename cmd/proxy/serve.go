@@ -81,7 +81,7 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 		wait = newStrict(cfg.Journal.StrictTimeout, log)
 		reading.BatchDelay = min(reading.BatchDelay, strictDelay)
 	}
-	to, _, err := sinks(&cfg.Config, traces, s.sink, wait, log)
+	to, keep, err := sinks(&cfg.Config, traces, s.sink, wait, log)
 	if err != nil {
 		return errors.Join(err, traces.Close(ctx))
 	}
@@ -123,7 +123,7 @@ func serve(ctx context.Context, cfg loaded, load func() (loaded, error), s setti
 	adminCtx, closeAdmin := context.WithCancel(context.Background())
 	if private != nil {
 		at.admin = private.Addr().String()
-		a := admin{metrics: traces.Handler(), ready: state.ready, runs: linker, pprof: cfg.Pprof, about: about(at)}
+		a := admin{metrics: traces.Handler(), ready: state.ready, status: &reporter{time.Now(), state, keep, traces}, runs: linker, pprof: cfg.Pprof, about: about(at)}
 		h := a.handler()
 		if loopback(at.admin) {
 			h = guarded(h)
