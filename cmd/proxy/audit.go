@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -31,7 +32,7 @@ func auditCommand(load func() (loaded, error)) *cobra.Command {
 type part struct{ dir, from, to string }
 
 func (p *part) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&p.dir, "dir", "", "folder of the journal (default: that of the configuration)")
+	cmd.Flags().StringVar(&p.dir, "dir", "", "folder of the journal, or a data_dir or backup with one (default: that of the configuration)")
 	cmd.Flags().StringVar(&p.from, "from", "", "first moment, such as 2026-11-21 or 2026-11-21T09:30:00Z")
 	cmd.Flags().StringVar(&p.to, "to", "", "last moment, in the same forms; a day is meant whole")
 }
@@ -47,6 +48,17 @@ func (p *part) rng() (r journal.Range, err error) {
 		return r, fmt.Errorf("--to %s is before --from %s", p.to, p.from)
 	}
 	return r, nil
+}
+
+// journalWithin returns the folder of the journal in a folder: that itself, or the one that
+// a data_dir or a backup has it in.
+func journalWithin(dir string) string {
+	if found, err := filepath.Glob(filepath.Join(dir, "*.journal")); err == nil && len(found) == 0 {
+		if info, err := os.Stat(filepath.Join(dir, journalFolder)); err == nil && info.IsDir() {
+			return filepath.Join(dir, journalFolder)
+		}
+	}
+	return dir
 }
 
 // moment reads a time, or a day in UTC: its first moment, or its last.
@@ -93,13 +105,13 @@ itself: compare the last checkpoint with the one that the log of the program nam
 			if err != nil {
 				return err
 			}
-			dir, trusted := p.dir, ed25519.PublicKey(nil)
-			if dir == "" || key == "" {
+			dir, trusted := journalWithin(p.dir), ed25519.PublicKey(nil)
+			if p.dir == "" || key == "" {
 				cfg, err := load()
 				if err != nil {
 					return err
 				}
-				if dir == "" {
+				if p.dir == "" {
 					dir = cfg.journalDir()
 				}
 				if private, err := cfg.signingKey(); err != nil {
@@ -196,8 +208,8 @@ out, and their calls say content_encrypted.`,
 			if err != nil {
 				return fmt.Errorf("encryption.key: %w", err)
 			}
-			dir := p.dir
-			if dir == "" {
+			dir := journalWithin(p.dir)
+			if p.dir == "" {
 				dir = cfg.journalDir()
 			}
 			if err := journalIn(dir); err != nil {

@@ -175,7 +175,7 @@ func sinks(cfg *Config, traces *tracing.Tracing, extra recorder.Sink, wait *stri
 			err = errors.Join(err, opened())
 		}
 	}()
-	if err := withoutDisk(cfg, log); err != nil {
+	if err := errors.Join(isBackup(cfg.DataDir), withoutDisk(cfg, log)); err != nil {
 		return nil, keepers{}, err
 	}
 	if cfg.stores() {

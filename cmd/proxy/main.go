@@ -142,7 +142,7 @@ none of it is kept or exported.`,
 			}
 			return healthcheck(cmd.Context(), cfg.Admin)
 		},
-	}, auditCommand(kept), pricesCommand(load), callsCommand(kept), callCommand(kept), storeCommand(kept), backupCommand(kept), repriceCommand(load), runsCommand(only("admin"), s))
+	}, auditCommand(kept), pricesCommand(load), callsCommand(kept), callCommand(kept), storeCommand(kept), backupCommand(kept), restoreCommand(kept), repriceCommand(load), runsCommand(only("admin"), s))
 	return root
 }
 

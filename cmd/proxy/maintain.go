@@ -83,35 +83,6 @@ func reportCheck(out io.Writer, rep store.Report) error {
 	return nil
 }
 
-// backupCommand is `proxy backup`: a copy of the store.
-func backupCommand(load func() (loaded, error)) *cobra.Command {
-	var dir string
-	cmd := &cobra.Command{
-		Use:   "backup DIR",
-		Short: "Copy the store into a new folder",
-		Long: `backup copies the store, as it is at this moment, into a folder that is new or empty.
-A running Spanwire need not be stopped. To restore it, stop Spanwire and put the copy in
-the place of data_dir. The journal is not part of it: what the store does not have yet,
-and an audit trail, are copied as files while Spanwire is stopped.`,
-		Args: oneArgument("the folder to copy to"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := openReader(load, dir)
-			if err != nil {
-				return err
-			}
-			defer r.Close()
-			n, err := r.Backup(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d files copied to %s\n", n, args[0])
-			return err
-		},
-	}
-	dirFlag(cmd, &dir)
-	return cmd
-}
-
 // repriceCommand is `proxy reprice`: what stored calls cost by the prices of now.
 func repriceCommand(load func() (loaded, error)) *cobra.Command {
 	var dir, since string
