@@ -82,9 +82,7 @@ func (m *memo) take(g *group, p *llm.Part, name string) {
 			g.thought = startOf(p.Content)
 		}
 	case llm.PartToolCall:
-		sum := m.call(p.Name, p.Arguments)
-		g.asked = append(g.asked, asked{id: p.ID, name: p.Name, args: p.Arguments, item: p.Item, sum: sum})
-		g.rest, g.any = append(g.rest, sum.marked('c')), true
+		m.ask(g, p)
 	case llm.PartToolCallResponse:
 		if g.model && g.withdraw(p.ID) {
 			return
@@ -94,9 +92,21 @@ func (m *memo) take(g *group, p *llm.Part, name string) {
 		}
 		g.results = append(g.results, result{p.ID, name, p.Response, p.Failed})
 		g.rest, g.any = append(g.rest, m.of('t', p.Response, plain).marked('r')), true
+	case llm.PartServerToolCall, llm.PartServerToolCallResponse: // nobody sends a result of these
 	case llm.PartBlob, llm.PartURI, llm.PartFile:
 		g.rest, g.any = append(g.rest, chain(m.of('t', p.SHA256+p.Content, plain), 'm', m.of('t', p.URI+p.ID, plain))), true
+	default:
+		if g.model && p.ID != "" && p.Name != "" {
+			m.ask(g, p) // a tool with a type of its own that the caller runs, such as a shell
+		}
 	}
+}
+
+// ask takes up what the model wants the caller to run.
+func (m *memo) ask(g *group, p *llm.Part) {
+	sum := m.call(p.Name, p.Arguments)
+	g.asked = append(g.asked, asked{id: p.ID, name: p.Name, args: p.Arguments, item: p.Item, sum: sum})
+	g.rest, g.any = append(g.rest, sum.marked('c')), true
 }
 
 // call is the digest of a tool call; no arguments at all are {}.

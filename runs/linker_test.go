@@ -72,6 +72,25 @@ func talk(ms ...llm.Message) []llm.Message { return ms }
 
 const idA, idB = "call_Zq8Lm2Vt7Rw4Kc9X", "call_n3BpTy6UiOa1Sd5F"
 
+// A tool with a part type of its own, such as a shell, is one the caller runs when a
+// result comes for it; one that the provider runs is not.
+func TestToolsWithTypesOfTheirOwn(t *testing.T) {
+	a := newAgent(t)
+	first := llm.Message{Role: "assistant", Parts: []llm.Part{
+		{Type: "local_shell_call", ID: idA, Name: "local_shell", Arguments: `{"command":["ls"]}`},
+		{Type: llm.PartServerToolCall, ID: idB, Name: "web_search", Arguments: `{"query":"x"}`},
+	}}
+	c0 := a.call(talk(user("Tidy up")), first)
+	c1 := a.call(talk(user("Tidy up"), first, result(idA, "a b c")), model("Done."))
+	if c1.Run.ID != c0.ID || len(c1.Run.Inferred) != 1 {
+		t.Fatalf("run %s, inferred %+v", c1.Run.ID, c1.Run.Inferred)
+	}
+	tool := c1.Run.Inferred[0]
+	if tool.Operation != "execute_tool" || tool.Call != c0.ID || tool.Parts[0].Name != "local_shell" || tool.Parts[1].Response != "a b c" {
+		t.Errorf("tool %+v", tool)
+	}
+}
+
 func TestAnAgentIsOneRun(t *testing.T) {
 	a := newAgent(t)
 	history := talk(say("system", "You search."), user("Find it"))

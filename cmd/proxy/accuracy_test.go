@@ -343,8 +343,8 @@ often it was sent) and judging on the other, both ways round (mean error of the 
 Claude's answers scatter because a call that the caller forced, and one that code made, cost less than one that the model
 began. The two interfaces of Gemini report different numbers for the same prompt. Templates of Qwen differ by host.
 "Learnt" counts a call after all others of its model were seen: with tools and without are learnt apart, and so are
-endpoints. "Elsewhere" is OpenAI's public
-vocabularies at other vendors. Hosted tools, media, stored prompts and hidden reasoning cannot be counted: their rows
+endpoints. How they are learnt was chosen on these recordings among some ten ways: the rows are a fit, not a forecast. "Elsewhere"
+is OpenAI's public vocabularies at other vendors. Hosted tools, media, stored prompts and hidden reasoning cannot be counted: their rows
 are lower bounds, and labelled so.
 
 `

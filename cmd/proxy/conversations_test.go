@@ -40,8 +40,8 @@ func TestRunsOfConversations(t *testing.T) {
 			}
 		}
 	}
-	f("one key", false, 101)
-	f("own keys", true, 101)
+	f("one key", false, 102)
+	f("own keys", true, 102)
 }
 
 const toolsLeast = 67

@@ -152,7 +152,7 @@ func TestUsageShapesCost(t *testing.T) {
 		{"cached at DeepSeek", "deepseek", chat, `{"object":"chat.completion","model":"deepseek-flash","choices":[],"usage":{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100,"prompt_cache_hit_tokens":400,"prompt_cache_miss_tokens":600}}`, "0.0001512"},
 		{"billed units of version 1", "cohere", "/v1/chat", `{"text":"a","generation_id":"g","finish_reason":"COMPLETE","meta":{"billed_units":{"input_tokens":812,"output_tokens":144},"tokens":{"input_tokens":1403,"output_tokens":150}}}`, "0.00347"},
 		{"told", "perplexity", chat, `{"object":"chat.completion","model":"sonar","choices":[],"usage":{"prompt_tokens":10,"completion_tokens":10,"total_tokens":20,"cost":{"input_tokens_cost":0.001,"total_cost":0.0123}}}`, "0.0123"},
-		// Perplexity's own example of a bill: 33 × 2 + 7163 × 8 + 73997 × 3 + 20016 × 2 per million, and 18 searches.
+		// A research call as Perplexity bills it: 33 × 2 + 7163 × 8 + 73997 × 3 + 20016 × 2 per million, and 18 searches.
 		{"citations and searches", "perplexity", chat, `{"object":"chat.completion","model":"sonar-deep-research","choices":[],"usage":{"prompt_tokens":33,"completion_tokens":7163,"total_tokens":7196,
 			"citation_tokens":20016,"num_search_queries":18,"reasoning_tokens":73997}}`, "0.409393"},
 		{"searches that the table has no price for", "perplexity", chat, `{"object":"chat.completion","model":"sonar","choices":[],"usage":{"prompt_tokens":33,"completion_tokens":10,"total_tokens":43,"num_search_queries":3}}`, ""},
