@@ -53,7 +53,7 @@ log: {level: error}
 	f(true, "; 0 more are those of the backup before", "backup", one)
 	before := exportedCalls(t, one)
 	f(true, "are those of the backup before", "backup", two, "--after", one)
-	p.stop(t)
+	p.killed(t)
 	whole := <-ids
 
 	for _, dir := range []string{one, two} {
@@ -80,7 +80,8 @@ log: {level: error}
 
 	f(true, "files restored", "restore", two, "--dir", back)
 	f(false, "not empty", "restore", two, "--dir", back)
-	p = spawn(t, writeConfig(t, config(back)))
+	restored := writeConfig(t, config(back))
+	p = spawn(t, restored)
 	again, more := make(chan struct{}), make(chan []string, 1)
 	go func() { more <- load(p.url, 1, func() { close(again) }) }()
 	<-again
@@ -89,8 +90,12 @@ log: {level: error}
 		t.Error("no call was whole before the backup")
 	}
 	waitStored(t, back, want)
-	p.stop(t)
-	storedOnce(t, back, append(<-more, want...))
+	p.killed(t)
+	want = append(want, <-more...)
+	p = spawn(t, restored) // the store may have been behind
+	waitStored(t, back, want)
+	p.killed(t)
+	storedOnce(t, back, want)
 	sound(t, back)
 }
 

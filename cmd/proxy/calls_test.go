@@ -120,9 +120,11 @@ func TestRepriceUnderLoad(t *testing.T) {
 listen: 127.0.0.1:0
 admin: "off"
 data_dir: %q
+journal: {mode: strict, strict_timeout: 10m}
 log: {level: error}
 `, dir)
-	p := spawn(t, writeConfig(t, config))
+	file := writeConfig(t, config)
+	p := spawn(t, file)
 	begun, ids := make(chan struct{}), make(chan []string, 1)
 	go func() { ids <- load(p.url, 4, func() { close(begun) }) }()
 	<-begun
@@ -141,9 +143,12 @@ log: {level: error}
 		calls, _ := reprice(100 + n)
 		most, _ = strconv.Atoi(calls)
 	}
-	p.stop(t)
+	p.killed(t)
 	kept := <-ids
+	p = spawn(t, file) // the store may have been behind
+	waitStored(t, dir, kept)
 	calls, other := reprice(99)
+	p.killed(t)
 	if n, _ := strconv.Atoi(other); n < len(kept) { // one that broke off at the end may have no price
 		t.Errorf("of %s calls, %d of them whole, %s cost something else", calls, len(kept), other)
 	}

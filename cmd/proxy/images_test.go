@@ -37,12 +37,7 @@ journal: {mode: "on", segment_bytes: 16MiB}
 capture: {raw: true}
 log: {level: error}
 `, dir)))
-	running := true
-	defer func() {
-		if running {
-			p.killed(t)
-		}
-	}()
+	defer p.killed(t)
 	rng := rand.New(rand.NewPCG(1, 2))
 	pictures := make([]string, images)
 	for i := range pictures {
@@ -80,9 +75,6 @@ log: {level: error}
 			t.Errorf("%s is %v", lost, n)
 		}
 	}
-	memory := p.memory()
-	running = false
-	p.stop(t)
 	r, err := store.OpenReader(dir, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -110,8 +102,13 @@ log: {level: error}
 	if redacted > read/2 {
 		t.Errorf("of %d requests %d had something taken out", read, redacted)
 	}
+	// A backup has no logs beside its files.
+	saved := filepath.Join(t.TempDir(), "saved")
+	if _, errOut, err := cli(t, "backup", saved, "--dir", dir); err != nil {
+		t.Fatal(err, errOut)
+	}
 	kept := int64(0)
-	files, err := filepath.Glob(filepath.Join(dir, "calls", "*"))
+	files, err := filepath.Glob(filepath.Join(saved, "calls", "*"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +125,7 @@ log: {level: error}
 		t.Errorf("the store takes %d KB, the images once are %d KB", kept>>10, once>>10)
 	}
 	t.Logf("%d calls sent %d MB of requests with %d images of %d KB: the store takes %.1f MB, %.2f of the images once; at most %s of memory; of %d requests read back %d had something taken out",
-		len(ids), sent>>20, images, bytes>>10, float64(kept)/(1<<20), float64(kept)/float64(once), memory, read, redacted)
+		len(ids), sent>>20, images, bytes>>10, float64(kept)/(1<<20), float64(kept)/float64(once), p.memory(), read, redacted)
 }
 
 // memory returns the most memory that the program had, where the system tells.

@@ -12,12 +12,10 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -37,9 +35,7 @@ func asProgram() bool {
 	}
 	os.Unsetenv("SPANWIRE_TEST_PROGRAM")
 	ignoreFileLimit()
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGTERM)
-	if err := run(context.Background(), []string{"--config", config}, settings{stdout: os.Stdout, stderr: os.Stderr, signals: signals}); err != nil {
+	if err := run(context.Background(), []string{"--config", config}, settings{stdout: os.Stdout, stderr: os.Stderr}); err != nil {
 		os.Exit(1)
 	}
 	return true
@@ -196,15 +192,6 @@ func (p spawned) killed(t *testing.T) {
 	var exit *exec.ExitError
 	if err := p.Wait(); !errors.As(err, &exit) || exit.Exited() {
 		t.Fatalf("the program ended by itself: %v", err)
-	}
-}
-
-// stop ends the program as an init system does.
-func (p spawned) stop(t *testing.T) {
-	t.Helper()
-	http.DefaultClient.CloseIdleConnections()
-	if err := errors.Join(p.Process.Signal(syscall.SIGTERM), p.Wait()); err != nil {
-		t.Errorf("the program ended: %v", err)
 	}
 }
 
