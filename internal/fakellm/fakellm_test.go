@@ -410,6 +410,7 @@ func FuzzRequest(f *testing.F) {
 func FuzzPlay(f *testing.F) {
 	f.Add("a; piece=7; cut=3; gzip=true")
 	f.Add("../a; piece=x")
+	f.Add("a/..")
 	f.Fuzz(func(t *testing.T, s string) {
 		p, err := parsePlay(s)
 		if err != nil {

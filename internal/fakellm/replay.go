@@ -43,7 +43,7 @@ func (p Play) Header() string {
 func parsePlay(s string) (Play, error) {
 	name, rest, _ := strings.Cut(s, ";")
 	p := Play{Exchange: strings.TrimSpace(name)}
-	if p.Exchange == "." || !filepath.IsLocal(p.Exchange) {
+	if !filepath.IsLocal(p.Exchange) || filepath.Clean(p.Exchange) == "." {
 		return p, fmt.Errorf("%s: %q is not the name of a recording", ReplayHeader, p.Exchange)
 	}
 	for _, field := range strings.Split(rest, ";") {

@@ -129,7 +129,8 @@ func FuzzOpen(f *testing.F) {
 	f.Add(held[:25])
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := k.Open(nil, b, "p")
-		if err != nil && got != nil || err == nil && !bytes.Equal(b, held) {
+		// Each worker seals the text anew: what opens may be another's.
+		if err != nil && got != nil || err == nil && string(got) != "text" {
 			t.Fatalf("%q, %v", got, err)
 		}
 	})
