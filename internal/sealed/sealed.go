@@ -82,6 +82,11 @@ func (k *Keys) Open(dst, sealed []byte, place string) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
+	// The library takes for granted that what it opens ends with a package that has
+	// more than a header and a tag.
+	if last := (len(sealed) - head) % (perPackage + payload); len(sealed) == head || last > 0 && last <= perPackage {
+		return dst, ErrDamaged
+	}
 	cfg, err := key.stream(sealed[1+idSize:head], place)
 	if err != nil {
 		return dst, fmt.Errorf("open: %w", err)
@@ -112,9 +117,12 @@ func (k *Keys) of(sealed []byte) (*key, error) {
 	return nil, fmt.Errorf("%w: it has the id %x, given are: %s", ErrNoKey, sealed[1:1+idSize], k.IDs())
 }
 
+// The library cuts a text into packages of so many bytes, and adds a header and a tag
+// to each.
+const perPackage, payload = 32, 64 << 10
+
 // Overhead is by how many bytes a text of n bytes grows when it is sealed.
 func Overhead(n int) int {
-	const perPackage, payload = 32, 64 << 10
 	return head + 1 + perPackage*((n+payload)/payload)
 }
 

@@ -127,6 +127,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add(held)
 	f.Add([]byte{1})
 	f.Add(held[:25])
+	f.Add(append(held[:25:25], 0x20))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := k.Open(nil, b, "p")
 		// Each worker seals the text anew: what opens may be another's.
