@@ -58,7 +58,7 @@ var bedrockFeatures = []feature{
 		{model: nova, finish: "end_turn", text: "Hello.", in: 12, out: 2, also: map[string]string{"spanwire.retry.count": "1"}},
 	}},
 	{name: "stream_exception", calls: []call{{
-		model: nova, finish: "error", text: "Hello", stream: true, source: "calibrated", err: "modelStreamErrorException",
+		model: nova, finish: "error", text: "Hello", stream: true, source: "estimated", err: "modelStreamErrorException",
 	}}, told: broken("Hello")},
 	{name: "cut", calls: []call{{
 		model: nova, finish: "error", text: "Hello, wör", stream: true, source: "partial", end: "upstream_cut", err: "upstream_cut",

@@ -35,7 +35,7 @@ var ollamaFeatures = []feature{
 	{name: "models", calls: []call{{}}, told: func(f *facts) { f.Text = qwen }},
 	{name: "not_found", calls: []call{{model: "none", status: "404", err: "404"}}, told: refused(404, "")},
 	{name: "stream_error", calls: []call{{
-		model: qwen, answered: qwen, finish: "error", text: "Hello", stream: true, source: "calibrated", err: "_OTHER",
+		model: qwen, answered: qwen, finish: "error", text: "Hello", stream: true, source: "estimated", err: "_OTHER",
 	}}, told: broken("Hello")},
 	{name: "cut", calls: []call{{
 		model: qwen, answered: qwen, finish: "error", text: "Hello, wör", stream: true, source: "partial", end: "upstream_cut", err: "upstream_cut",
