@@ -52,25 +52,31 @@ func parseCursor(s string) (c cursor, err error) {
 	return c, nil
 }
 
+// turn returns what a page is made of: how much it may hold, where it begins (nil for
+// the first), and the days to look at.
+func (r *Reader) turn(f llm.Filter, after string, limit int) (int, *cursor, []string, error) {
+	if limit <= 0 {
+		limit = usualPage
+	}
+	var at *cursor
+	if after != "" {
+		c, err := parseCursor(after)
+		if err != nil {
+			return 0, nil, nil, err
+		}
+		at = &c
+	}
+	days, err := r.days(f.From, f.To)
+	return min(limit, longestPage), at, days, err
+}
+
 // Calls returns calls that f means, newest first: at most limit of them (0 means 50),
 // after the place that the page before had as Next ("" for the first). With f.Text
 // the newest are those that came in last, and a page may be shorter than asked for
 // and not the last one.
 func (r *Reader) Calls(ctx context.Context, f llm.Filter, after string, limit int) (llm.CallPage, error) {
-	if limit <= 0 {
-		limit = usualPage
-	}
-	limit = min(limit, longestPage)
 	var page llm.CallPage
-	var at *cursor
-	if after != "" {
-		c, err := parseCursor(after)
-		if err != nil {
-			return page, err
-		}
-		at = &c
-	}
-	days, err := r.days(f.From, f.To)
+	limit, at, days, err := r.turn(f, after, limit)
 	if err != nil {
 		return page, err
 	}
@@ -305,20 +311,8 @@ func (r *Reader) togetherOn(ctx context.Context, day string, f *llm.Filter, limi
 // and at team, user and agent. A session of several days is listed once for each of
 // the days that the page covers, and then put together.
 func (r *Reader) Sessions(ctx context.Context, f llm.Filter, after string, limit int) (llm.SessionPage, error) {
-	if limit <= 0 {
-		limit = usualPage
-	}
-	limit = min(limit, longestPage)
 	var page llm.SessionPage
-	var at *cursor
-	if after != "" {
-		c, err := parseCursor(after)
-		if err != nil {
-			return page, err
-		}
-		at = &c
-	}
-	days, err := r.days(f.From, f.To)
+	limit, at, days, err := r.turn(f, after, limit)
 	if err != nil {
 		return page, err
 	}
